@@ -1,0 +1,67 @@
+import js from '@eslint/js';
+import { importX } from 'eslint-plugin-import-x';
+import tseslint from 'typescript-eslint';
+
+/** `src/call` is vocabulary: it may import nothing of ours. Each other room lists the rooms it may import from. */
+const roomsEachRoomMayUse = {
+  call: [],
+  store: ['call', 'config'],
+  provider: ['call', 'config', 'log'],
+  slots: ['call', 'config', 'log', 'store'],
+  events: ['call', 'config', 'log', 'store'],
+  intake: ['call', 'config', 'log', 'store', 'events'],
+  workflows: ['call', 'activities'],
+  activities: ['call', 'config', 'log', 'store', 'slots', 'provider', 'events', 'intake'],
+  api: ['call', 'config', 'log', 'store', 'intake', 'provider', 'events'],
+};
+
+export default tseslint.config(
+  { ignores: ['dist/', 'node_modules/', 'coverage/', '.data/', '**/*.mjs'] },
+  js.configs.recommended,
+  ...tseslint.configs.strictTypeChecked,
+  ...tseslint.configs.stylisticTypeChecked,
+  {
+    plugins: { 'import-x': importX },
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    settings: {
+      'import-x/resolver': { node: { extensions: ['.ts', '.js', '.json'] } },
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
+    },
+    rules: {
+      'import-x/no-cycle': 'error',
+      'import-x/no-restricted-paths': [
+        'error',
+        {
+          zones: Object.entries(roomsEachRoomMayUse).map(([room, allowed]) => ({
+            target: `./src/${room}`,
+            from: './src',
+            except: [room, ...allowed].flatMap((name) => [`./${name}`, `./${name}.ts`]),
+            message: `src/${room} may import only from: ${allowed.join(', ') || 'nothing of ours'}.`,
+          })),
+        },
+      ],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+    },
+  },
+  {
+    // Workflow code is replayed: only the SDK's deterministic surface, our vocabulary, and activity *types*.
+    files: ['src/workflows/**/*.ts'],
+    rules: {
+      'no-restricted-imports': 'off',
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              regex: '^(?!@temporalio/(workflow|common)|\\.\\./call/|\\./|\\.\\./activities)',
+              message: 'Not deterministic.',
+            },
+            { regex: '^\\.\\./activities', allowTypeImports: true, message: 'Import activity types only.' },
+          ],
+        },
+      ],
+    },
+  },
+);

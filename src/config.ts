@@ -1,0 +1,121 @@
+import { z } from 'zod';
+
+/**
+ * Every setting of the service, read once at start from the environment (or `.env`), validated and frozen.
+ * `.env.example` lists each with its default and unit; a test holds the two lists equal.
+ */
+const wholeNumber = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
+
+const decimal = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+(\.\d+)?$/, 'must be a number')
+    .transform(Number)
+    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
+
+const url = (...schemes: string[]) =>
+  z
+    .string()
+    .refine(
+      (value) => URL.canParse(value) && schemes.includes(new URL(value).protocol.slice(0, -1)),
+      `must be a URL starting with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
+    )
+    .transform((value) => value.replace(/\/+$/, ''));
+
+const hostAndPort = /^(\[[0-9a-fA-F:.]+\]|[^\s:,/]+):\d{1,5}$/;
+
+export const settingsSchema = z.object({
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PORT: wholeNumber(0, 65535).prefault('3000'),
+  DATABASE_URL: url('postgres', 'postgresql').prefault(
+    'postgres://orchestrator:orchestrator@127.0.0.1:15432/orchestrator',
+  ),
+  DATABASE_POOL_SIZE: wholeNumber(1, 500).prefault('10'),
+  REDIS_URL: url('redis', 'rediss').prefault('redis://127.0.0.1:16379'),
+  KAFKA_BROKERS: z
+    .string()
+    .transform((value) => value.split(',').map((broker) => broker.trim()))
+    .pipe(z.array(z.string().regex(hostAndPort, 'must be host:port, several separated by commas')).min(1))
+    .prefault('127.0.0.1:9092'),
+  TEMPORAL_ADDRESS: z.string().regex(hostAndPort, 'must be host:port').prefault('127.0.0.1:7233'),
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  MAX_CONCURRENT_CALLS: wholeNumber(1, 100_000).prefault('30'),
+  MAX_ATTEMPTS: wholeNumber(1, 100).prefault('3'),
+  RETRY_INITIAL_SECONDS: decimal(0.001, 86_400).prefault('5'),
+  RETRY_BACKOFF: decimal(1, 100).prefault('2'),
+  MAX_CALL_SECONDS: decimal(1, 604_800).prefault('900'),
+  DIAL_PATIENCE_SECONDS: decimal(1, 3_600).prefault('120'),
+  DEFAULT_EXPIRY_SECONDS: decimal(1, 31_536_000).prefault('86400'),
+  RECONCILE_SECONDS: decimal(1, 3_600).prefault('10'),
+  ALLOWED_NUMBER_TYPES: z
+    .string()
+    .transform((value) => value.split(',').map((type) => type.trim()))
+    .pipe(
+      z.array(
+        z.enum([
+          'MOBILE',
+          'FIXED_LINE',
+          'FIXED_LINE_OR_MOBILE',
+          'VOIP',
+          'TOLL_FREE',
+          'UAN',
+          'PERSONAL_NUMBER',
+          'PREMIUM_RATE',
+          'SHARED_COST',
+          'PAGER',
+          'VOICEMAIL',
+        ]),
+      ),
+    )
+    .prefault('MOBILE,FIXED_LINE,FIXED_LINE_OR_MOBILE,VOIP,TOLL_FREE,UAN'),
+  PROVIDER: z.enum(['http'], 'allowed: http').default('http'),
+  PROVIDER_BASE_URL: url('http', 'https').prefault('http://127.0.0.1:3100'),
+  PROVIDER_TIMEOUT_SECONDS: decimal(0.1, 300).prefault('10'),
+  PUBLIC_BASE_URL: url('http', 'https').prefault('http://127.0.0.1:3000'),
+  WEBHOOK_SECRET: z.string().min(16, 'must have at least 16 characters').default('development-secret-change-me'),
+  WEBHOOK_SIGNED_CONTENT: z.enum(['timestamp.body', 'body'], 'allowed: timestamp.body, body').default('timestamp.body'),
+  KAFKA_GROUP_ID: z.string().min(1).default('call-orchestrator'),
+  LOG_LEVEL: z
+    .enum(
+      ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+      'allowed: fatal, error, warn, info, debug, trace, silent',
+    )
+    .default('info'),
+  HEALTH_PORT: wholeNumber(0, 65535).optional(),
+});
+
+export type Config = Readonly<z.output<typeof settingsSchema>>;
+
+/** Thrown for settings that are wrong; its message names each with what is allowed. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+}
+
+/**
+ * @param env usually `process.env`; an empty string counts as not set
+ * @throws ConfigError naming every wrong setting
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  return Object.freeze(parseSettings(settingsSchema, env));
+}
+
+/** Parses any program's settings the same way: empty means unset, and one error names everything that is wrong. */
+export function parseSettings<Schema extends z.ZodObject>(
+  schema: Schema,
+  env: Readonly<Record<string, string | undefined>>,
+): z.output<Schema> {
+  const given = Object.fromEntries(
+    Object.keys(schema.shape).flatMap((name) =>
+      env[name] === undefined || env[name] === '' ? [] : [[name, env[name]]],
+    ),
+  );
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`);
+  throw new ConfigError(`Wrong settings: ${problems.join('; ')}. See .env.example for each setting.`);
+}
