@@ -1,0 +1,23 @@
+/** Names shared with the outside: Temporal's ids, Kafka's topics, the webhook's query. Defined once, here. */
+
+export const taskQueue = 'calls';
+
+export const workflowId = (callId: string): string => `call-${callId}`;
+
+/** @returns the call's id, or undefined where the workflow is not a call's */
+export const callIdOfWorkflow = (id: string): string | undefined =>
+  id.startsWith('call-') ? id.slice('call-'.length) : undefined;
+
+export const topics = {
+  requests: 'calls.requests',
+  deadLetters: 'calls.requests.dlq',
+  events: 'calls.events',
+} as const;
+
+export const callbackPath = '/callbacks/call-status';
+
+/** Query parameter of our webhook URL that names the attempt a report is about. */
+export const attemptParameter = 'attempt';
+
+/** Search attributes registered by `npm run migrate` from temporal-config/namespace.json. */
+export const searchAttributes = { status: 'CallStatus', scriptId: 'ScriptId', attempt: 'CallAttempt' } as const;

@@ -1,0 +1,129 @@
+import { z } from 'zod';
+
+import type { Json, Metadata } from './call';
+import { CallError, type FieldError } from './errors';
+import { numberProblem, type NumberType } from './phone-number';
+
+const maxMetadataBytes = 8 * 1024;
+const maxMetadataDepth = 8;
+const maxExpiryDays = 366;
+
+/** PostgreSQL stores neither NUL nor half of a surrogate pair. */
+const storable = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
+
+/** Every string and key, and the depth, of a JSON value: a reason why it cannot be kept, or undefined. */
+function jsonProblem(value: unknown, depth = 1): string | undefined {
+  if (typeof value === 'string') return storable(value) ? undefined : 'holds a NUL or half a character';
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'holds a number that is not finite';
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (depth > maxMetadataDepth) return `is nested deeper than ${maxMetadataDepth}`;
+  for (const [key, inner] of Object.entries(value)) {
+    if (!storable(key) || key === '__proto__') return 'has a name that cannot be kept';
+    const problem = jsonProblem(inner, depth + 1);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+const metadata = z
+  .custom<Metadata>(
+    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    'must be an object',
+  )
+  .superRefine((value, context) => {
+    const problem = jsonProblem(value);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+    else if (Buffer.byteLength(JSON.stringify(value)) > maxMetadataBytes) {
+      context.addIssue({ code: 'custom', message: `is larger than ${maxMetadataBytes} bytes` });
+    }
+  })
+  .meta({
+    type: 'object',
+    description: 'Yours: handed to the provider as it is. At most 8 KB of JSON, 8 levels deep.',
+  });
+
+const scriptId = z
+  .string()
+  .min(1, 'must not be empty')
+  .max(128, 'must have at most 128 characters')
+  .refine(storable, 'holds a NUL or half a character')
+  .meta({ example: 'testScript', description: 'The script the provider speaks.' });
+
+const expiresAt = z.iso
+  .datetime({ offset: true, message: 'must be a time such as 2030-01-31T12:00:00Z' })
+  .superRefine((value, context) => {
+    const milliseconds = Date.parse(value) - Date.now();
+    if (Number.isNaN(milliseconds)) context.addIssue({ code: 'custom', message: 'is not a time that exists' });
+    else if (milliseconds <= 0) context.addIssue({ code: 'custom', message: 'is in the past' });
+    else if (milliseconds > maxExpiryDays * 86_400_000) {
+      context.addIssue({ code: 'custom', message: `is more than ${maxExpiryDays} days away` });
+    }
+  })
+  .meta({ description: 'A call that has not ended well by then is EXPIRED.' });
+
+const to = (allowed: readonly NumberType[]) =>
+  z
+    .string()
+    .superRefine((value, context) => {
+      const problem = numberProblem(value, allowed);
+      if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+    })
+    .meta({ example: '+966501234567', description: 'Whom to call, E.164.' });
+
+/** The schemas of what clients send, one for both doors. Unknown fields are refused by name. */
+export function requestSchemas(allowed: readonly NumberType[]) {
+  const fields = { to: to(allowed), scriptId, metadata: metadata.optional(), expiresAt: expiresAt.optional() };
+  return {
+    /** `POST /calls`, and the value of a Kafka message but for its `requestId`. */
+    call: z.strictObject(fields),
+    /** The value of a message on `calls.requests`. */
+    message: z.strictObject({ ...fields, requestId: keySchema.optional() }),
+    /** `PATCH /calls/:id`: at least one field. */
+    change: z
+      .strictObject({ ...fields, to: fields.to.optional(), scriptId: scriptId.optional() })
+      .refine((value) => Object.keys(value).length > 0, 'must name at least one field'),
+  };
+}
+
+/** An Idempotency-Key or a `requestId`: 1 to 255 visible characters. */
+export const keySchema = z.string().regex(/^[\x21-\x7e]{1,255}$/, 'must have 1 to 255 visible ASCII characters');
+
+export type RequestSchemas = ReturnType<typeof requestSchemas>;
+export type CallRequest = z.output<RequestSchemas['call']>;
+export type CallChange = z.output<RequestSchemas['change']>;
+
+/** @returns each problem with the path of its field; an unknown field is named by its own path */
+export function fieldErrors(error: z.ZodError): FieldError[] {
+  return error.issues.flatMap((issue) => {
+    const path = issue.path.map(String);
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: 'is not a known field' }));
+    }
+    return [{ path: path.join('.'), message: issue.message }];
+  });
+}
+
+/** Parses what a client sent. @throws CallError INVALID_REQUEST listing every bad field */
+export function parseRequest<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(value);
+  // zod skips an own `__proto__` when it looks for unknown names.
+  const smuggled = typeof value === 'object' && value !== null && Object.hasOwn(value, '__proto__');
+  if (parsed.success && !smuggled) return parsed.data;
+  const errors = parsed.success ? [] : fieldErrors(parsed.error);
+  if (smuggled && !errors.some((error) => error.path === '__proto__')) {
+    errors.push({ path: '__proto__', message: 'is not a known field' });
+  }
+  throw new CallError('INVALID_REQUEST', errors.map((error) => `${error.path || 'body'} ${error.message}`).join('; '), {
+    errors,
+  });
+}
+
+/** The same JSON whatever the order of names: what two requests with one key are compared by. */
+export function canonicalJson(value: Json | undefined): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const pairs = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+    return `{${pairs.map(([name, inner]) => `${JSON.stringify(name)}:${canonicalJson(inner)}`).join(',')}}`;
+  }
+  return JSON.stringify(value ?? null);
+}

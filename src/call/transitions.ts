@@ -1,0 +1,29 @@
+import type { CallStatus } from './call';
+
+/**
+ * The legal moves of a call's status; docs/call-states.md draws them. The store puts the list into the `where` of each
+ * UPDATE, so that a move which is not legal changes no row, whoever asks for it and however late.
+ */
+const movesFrom = {
+  PENDING: ['IN_PROGRESS', 'FAILED', 'EXPIRED', 'CANCELED'],
+  IN_PROGRESS: ['PENDING', 'COMPLETED', 'FAILED', 'EXPIRED', 'CANCELED'],
+  COMPLETED: [],
+  FAILED: ['PENDING'],
+  EXPIRED: ['PENDING'],
+  CANCELED: ['PENDING'],
+} as const satisfies Record<CallStatus, readonly CallStatus[]>;
+
+/** PENDING and IN_PROGRESS: the statuses in which a call occupies its number. */
+export const activeStatuses = ['PENDING', 'IN_PROGRESS'] as const satisfies readonly CallStatus[];
+
+/** The statuses that `POST /calls/:id/retry` starts again. */
+export const retryableStatuses = ['FAILED', 'EXPIRED', 'CANCELED'] as const satisfies readonly CallStatus[];
+
+export function mayMove(from: CallStatus, to: CallStatus): boolean {
+  return (movesFrom[from] as readonly CallStatus[]).includes(to);
+}
+
+/** Final: nothing but a retry, or an operator's reset, leaves it. */
+export function isFinal(status: CallStatus): boolean {
+  return !(activeStatuses as readonly CallStatus[]).includes(status);
+}

@@ -1,0 +1,61 @@
+import { sql } from 'kysely';
+
+import type { CallPayload } from '../call/call';
+import type { CallRow, Database } from './database';
+
+export interface NewCall extends CallPayload {
+  id: string;
+  expiresAt: Date;
+  maxAttempts: number;
+  requestKey: string | null;
+  requestHash: string | null;
+  source: string | null;
+}
+
+/**
+ * Inserts the calls that no unique index holds back, each with its `call.accepted` event, in one statement: one round
+ * trip, durable or not at all. A call left out met an active call to its number, or its request key or source is known.
+ *
+ * @returns the rows inserted, in no given order
+ */
+export async function insertCalls(db: Database, calls: readonly NewCall[]): Promise<CallRow[]> {
+  const values = calls.map(
+    (call) =>
+      sql`(${call.id}::uuid, ${call.to}, ${call.scriptId}, ${JSON.stringify(call.metadata)}::jsonb, ${call.maxAttempts}::integer,
+        ${call.expiresAt}::timestamptz, ${call.requestKey}::text, ${call.requestHash}::text, ${call.source}::text)`,
+  );
+  const { rows } = await sql<CallRow>`
+    with accepted as (
+      insert into calls (id, to_number, script_id, metadata, max_attempts, expires_at,
+                         request_key, request_hash, source, handoff, handoff_at)
+      select new.*, 'START', now()
+        from (values ${sql.join(values)}) as new
+      on conflict do nothing
+      returning *
+    ), told as (
+      insert into call_events (call_id, sequence, type, body)
+      select id, 1, 'call.accepted', json_build_object('call', json_build_object(
+          'id', id,
+          'payload', json_build_object('to', to_number, 'scriptId', script_id, 'metadata', metadata),
+          'status', status, 'attempts', attempts, 'maxAttempts', max_attempts,
+          'lastError', last_error, 'externalCallId', external_call_id,
+          'createdAt', ${isoTime('created_at')}, 'startedAt', null, 'endedAt', null,
+          'updatedAt', ${isoTime('updated_at')}, 'expiresAt', ${isoTime('expires_at')}, 'nextAttemptAt', null))
+        from accepted
+    )
+    select * from accepted`.execute(db);
+  return rows;
+}
+
+/** A time as `Date.prototype.toISOString` writes it. */
+function isoTime(column: string) {
+  return sql`to_char(date_trunc('milliseconds', ${sql.ref(column)}) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+}
+
+export async function findByRequestKey(db: Database, requestKey: string): Promise<CallRow | undefined> {
+  return db.selectFrom('calls').selectAll().where('request_key', '=', requestKey).executeTakeFirst();
+}
+
+export async function findBySource(db: Database, source: string): Promise<CallRow | undefined> {
+  return db.selectFrom('calls').selectAll().where('source', '=', source).executeTakeFirst();
+}

@@ -1,0 +1,119 @@
+import { sql } from 'kysely';
+
+import type { Attempt, AttemptOutcome } from '../call/call';
+import type { AttemptRow, Database, DatabaseTransaction } from './database';
+import { attemptOf } from './rows';
+
+export async function findAttempt(db: Database | DatabaseTransaction, id: string): Promise<AttemptRow | undefined> {
+  return db.selectFrom('attempts').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+export async function findAttemptByExternalCallId(
+  db: Database,
+  externalCallId: string,
+): Promise<AttemptRow | undefined> {
+  return db
+    .selectFrom('attempts')
+    .selectAll()
+    .where('external_call_id', '=', externalCallId)
+    .orderBy('queued_at', 'desc')
+    .executeTakeFirst();
+}
+
+/** A call's attempts that have begun, in order, over all rounds. */
+export async function listAttempts(db: Database, callId: string): Promise<Attempt[]> {
+  const rows = await db
+    .selectFrom('attempts')
+    .selectAll()
+    .where('call_id', '=', callId)
+    .where('started_at', 'is not', null)
+    .orderBy('started_at')
+    .execute();
+  return rows.map(attemptOf);
+}
+
+/** Joins the queue by the record: Redis is told after, and can be told again from here. Safe twice. */
+export async function insertWaitingAttempt(
+  trx: DatabaseTransaction,
+  attempt: { id: string; callId: string; round: number; queueSeq: number },
+): Promise<void> {
+  await trx
+    .insertInto('attempts')
+    .values({ id: attempt.id, call_id: attempt.callId, round: attempt.round, queue_seq: attempt.queueSeq })
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .execute();
+}
+
+/**
+ * Ends an attempt, once. An attempt that never began leaves no trace but its row.
+ *
+ * @returns the row as ended, or undefined where it had ended before
+ */
+export async function endAttempt(
+  trx: DatabaseTransaction,
+  id: string,
+  end: { outcome: AttemptOutcome; failureReason: string | null; durationSec: number | null },
+): Promise<AttemptRow | undefined> {
+  return trx
+    .updateTable('attempts')
+    .set({
+      ended_at: sql`now()`,
+      outcome: end.outcome,
+      failure_reason: end.failureReason,
+      duration_sec: end.durationSec,
+    })
+    .where('id', '=', id)
+    .where('ended_at', 'is', null)
+    .returningAll()
+    .executeTakeFirst();
+}
+
+/** A slot as the record has it: whose attempt is in progress on it. */
+export interface SlotHolder {
+  slot: number;
+  attemptId: string;
+  callId: string;
+}
+
+/** An attempt waiting for a slot, as the record has it. */
+export interface SlotWaiter {
+  attemptId: string;
+  callId: string;
+  queueSeq: number;
+}
+
+export async function listSlotHolders(db: Database): Promise<SlotHolder[]> {
+  return db
+    .selectFrom('attempts')
+    .select((eb) => [eb.ref('slot').$notNull().as('slot'), 'id as attemptId', 'call_id as callId'])
+    .where('started_at', 'is not', null)
+    .where('ended_at', 'is', null)
+    .orderBy('slot')
+    .execute();
+}
+
+export async function listSlotWaiters(db: Database): Promise<SlotWaiter[]> {
+  return db
+    .selectFrom('attempts')
+    .select(['id as attemptId', 'call_id as callId', 'queue_seq as queueSeq'])
+    .where('started_at', 'is', null)
+    .where('ended_at', 'is', null)
+    .orderBy('queue_seq')
+    .execute();
+}
+
+export async function findSlotHolder(db: Database, slot: number): Promise<SlotHolder | undefined> {
+  return (await listSlotHolders(db)).find((holder) => holder.slot === slot);
+}
+
+/** How many slots are held and how many attempts wait for one, by the record. */
+export async function countSlots(db: Database): Promise<{ held: number; waiting: number }> {
+  return db
+    .selectFrom('attempts')
+    .select((eb) => [
+      eb.fn.countAll<number>().filterWhere('started_at', 'is not', null).as('held'),
+      eb.fn.countAll<number>().filterWhere('started_at', 'is', null).as('waiting'),
+    ])
+    .where('ended_at', 'is', null)
+    .executeTakeFirstOrThrow();
+}

@@ -1,0 +1,95 @@
+import { sql } from 'kysely';
+
+import type { Attempt } from '../call/call';
+import type { CallEvent, CallRejectedEvent } from '../call/event';
+import type { CallEventsTable, CallRow, Database, DatabaseTransaction } from './database';
+import { callOf } from './rows';
+import type { Selectable } from 'kysely';
+
+export interface NewEvent {
+  type: CallEvent['type'];
+  attempt?: Attempt;
+  reason?: string;
+}
+
+/**
+ * Writes what happened to a call, in the transaction that made it happen: the timeline and the outbox are one table.
+ * The row is the call after the change, its `event_sequence` already counting these events.
+ */
+export async function appendEvents(trx: DatabaseTransaction, row: CallRow, events: readonly NewEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  const call = callOf(row);
+  await trx
+    .insertInto('call_events')
+    .values(
+      events.map(({ type, attempt, reason }, index) => ({
+        call_id: row.id,
+        sequence: row.event_sequence - events.length + 1 + index,
+        type,
+        body: JSON.stringify({ call, ...(attempt && { attempt }), ...(reason !== undefined && { reason }) }),
+      })),
+    )
+    .execute();
+}
+
+/** Tells, once per message, that no call was made of it. `source` is the message's topic, partition and offset. */
+export async function appendRejection(
+  db: Database | DatabaseTransaction,
+  source: string,
+  rejection: Pick<CallRejectedEvent, 'requestId' | 'reason' | 'activeCallId'>,
+): Promise<void> {
+  await db
+    .insertInto('call_events')
+    .values({ call_id: null, sequence: 1, type: 'call.rejected', body: JSON.stringify(rejection), source })
+    .onConflict((conflict) => conflict.column('source').doNothing())
+    .execute();
+}
+
+/** The event as `calls.events` and the timeline show it. */
+export function eventOf(row: Selectable<CallEventsTable>): CallEvent | CallRejectedEvent {
+  // The body was written by the two functions above; its shape follows from the type.
+  return {
+    eventId: row.event_id,
+    callId: row.call_id,
+    sequence: row.sequence,
+    type: row.type,
+    at: row.at.toISOString(),
+    ...row.body,
+  } as CallEvent | CallRejectedEvent;
+}
+
+/** A call's whole timeline, oldest first. */
+export async function listEvents(db: Database, callId: string): Promise<(CallEvent | CallRejectedEvent)[]> {
+  const rows = await db
+    .selectFrom('call_events')
+    .selectAll()
+    .where('call_id', '=', callId)
+    .orderBy('sequence')
+    .execute();
+  return rows.map(eventOf);
+}
+
+export interface OutboxEntry {
+  id: number;
+  event: CallEvent | CallRejectedEvent;
+}
+
+/** The oldest events that have not left yet. One call's events come in their order: each waits for the one before it. */
+export async function readOutbox(db: Database | DatabaseTransaction, limit: number): Promise<OutboxEntry[]> {
+  const rows = await db
+    .selectFrom('call_events')
+    .selectAll()
+    .where('published_at', 'is', null)
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({ id: row.id, event: eventOf(row) }));
+}
+
+export async function markPublished(db: Database | DatabaseTransaction, ids: readonly number[]): Promise<void> {
+  await db
+    .updateTable('call_events')
+    .set({ published_at: sql`now()` })
+    .where('id', 'in', ids)
+    .execute();
+}

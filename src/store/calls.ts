@@ -1,0 +1,115 @@
+import { sql, type ExpressionBuilder, type SqlBool, type UpdateObject, type Expression } from 'kysely';
+
+import type { CallStatus } from '../call/call';
+import { activeStatuses } from '../call/transitions';
+import { appendEvents, type NewEvent } from './call-events';
+import type { CallRow, Database, DatabaseTransaction, Schema } from './database';
+
+export async function findCall(db: Database | DatabaseTransaction, id: string): Promise<CallRow | undefined> {
+  return db.selectFrom('calls').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+export async function findActiveCall(db: Database, to: string): Promise<CallRow | undefined> {
+  return db
+    .selectFrom('calls')
+    .selectAll()
+    .where('to_number', '=', to)
+    .where('status', 'in', activeStatuses)
+    .executeTakeFirst();
+}
+
+export interface CallUpdate {
+  /** The statuses from which the change is legal; in any other it changes nothing. */
+  from: readonly CallStatus[];
+  /** Fences out runs of an earlier round. */
+  round?: number;
+  set: UpdateObject<Schema, 'calls'>;
+  /** A further condition on the row. */
+  when?: (eb: ExpressionBuilder<Schema, 'calls'>) => Expression<SqlBool>;
+  /** What happened, told in the order given, in the same transaction. */
+  events: readonly NewEvent[];
+}
+
+/**
+ * The one way a call's row changes: guarded by its status, together with its events, in the caller's transaction.
+ *
+ * @returns the row as changed, or undefined where the guard held it back
+ */
+export async function updateCall(
+  trx: DatabaseTransaction,
+  id: string,
+  update: CallUpdate,
+): Promise<CallRow | undefined> {
+  let query = trx
+    .updateTable('calls')
+    .set({
+      ...update.set,
+      updated_at: sql`now()`,
+      event_sequence: sql`event_sequence + ${update.events.length}`,
+    })
+    .where('id', '=', id)
+    .where('status', 'in', update.from);
+  if (update.round !== undefined) query = query.where('round', '=', update.round);
+  if (update.when !== undefined) query = query.where(update.when);
+  const row = await query.returningAll().executeTakeFirst();
+  if (row === undefined) return undefined;
+  await appendEvents(trx, row, update.events);
+  return row;
+}
+
+export interface CallFilter {
+  status?: CallStatus | undefined;
+  to?: string | undefined;
+  scriptId?: string | undefined;
+}
+
+export interface CallPage {
+  rows: CallRow[];
+  total: number;
+  /** `seq` of the last row where more follow. */
+  nextSeq: number | null;
+}
+
+/** Newest first. `afterSeq` continues a list without counting through what came before; else `offset` does. */
+export async function listCalls(
+  db: Database,
+  filter: CallFilter,
+  page: { limit: number; offset: number; afterSeq?: number | undefined },
+): Promise<CallPage> {
+  let query = db.selectFrom('calls');
+  if (filter.status !== undefined) query = query.where('status', '=', filter.status);
+  if (filter.to !== undefined) query = query.where('to_number', '=', filter.to);
+  if (filter.scriptId !== undefined) query = query.where('script_id', '=', filter.scriptId);
+
+  let rowsQuery = query
+    .selectAll()
+    .orderBy('seq', 'desc')
+    .limit(page.limit + 1);
+  rowsQuery = page.afterSeq === undefined ? rowsQuery.offset(page.offset) : rowsQuery.where('seq', '<', page.afterSeq);
+
+  const [rows, counted] = await Promise.all([
+    rowsQuery.execute(),
+    query.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
+  ]);
+  const shown = rows.slice(0, page.limit);
+  return { rows: shown, total: counted.total, nextSeq: rows.length > page.limit ? (shown.at(-1)?.seq ?? null) : null };
+}
+
+/** How many calls there are in each status; a status without calls counts 0. */
+export async function countCalls(db: Database): Promise<Record<CallStatus, number>> {
+  const counts: Record<CallStatus, number> = {
+    PENDING: 0,
+    IN_PROGRESS: 0,
+    COMPLETED: 0,
+    FAILED: 0,
+    EXPIRED: 0,
+    CANCELED: 0,
+  };
+  const rows = await db
+    .selectFrom('calls')
+    .select((eb) => ['status', eb.fn.countAll<number>().as('count')])
+    .groupBy('status')
+    .execute();
+  for (const row of rows) counts[row.status] = row.count;
+  return counts;
+}

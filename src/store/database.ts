@@ -1,0 +1,148 @@
+import { Kysely, PostgresDialect, type ColumnType, type Generated, type Selectable, type Transaction } from 'kysely';
+import pg from 'pg';
+
+import type { AttemptOutcome, CallStatus, Metadata, ReportStatus } from '../call/call';
+
+/** bigint columns here count rows and events: they stay far below 2^53, so a number holds them. */
+pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+
+type Json<T> = ColumnType<T, string, string>;
+type Time = ColumnType<Date, Date | string, Date | string>;
+type NullableTime = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+
+/** What the call's workflow must still be told; docs/one-call.md tells who does it and when. */
+export type Handoff = 'START' | 'EDITED' | 'CANCEL';
+
+export interface CallsTable {
+  id: string;
+  /** Order of acceptance. */
+  seq: Generated<number>;
+  /** Place in the queue for a slot: its `seq`, or a new number where the call was retried. */
+  queue_seq: Generated<number>;
+  /** 1, and one more for each retry: tells the runs of an earlier round that they are over. */
+  round: Generated<number>;
+  to_number: string;
+  script_id: string;
+  metadata: Json<Metadata>;
+  status: Generated<CallStatus>;
+  attempts: Generated<number>;
+  max_attempts: number;
+  last_error: string | null;
+  external_call_id: string | null;
+  created_at: Generated<Date>;
+  started_at: NullableTime;
+  ended_at: NullableTime;
+  updated_at: Generated<Date>;
+  expires_at: Time;
+  next_attempt_at: NullableTime;
+  /** Number of the call's latest event. */
+  event_sequence: Generated<number>;
+  handoff: Handoff | null;
+  handoff_at: NullableTime;
+  /** Where it came from: `http:<Idempotency-Key>` or `kafka:<requestId>`. */
+  request_key: string | null;
+  request_hash: string | null;
+  /** `<topic>/<partition>/<offset>` of the message it came by. */
+  source: string | null;
+}
+
+export interface AttemptsTable {
+  id: string;
+  call_id: string;
+  round: number;
+  queue_seq: number;
+  /** Set when the attempt begins, that is, when it claims its slot. */
+  number: number | null;
+  slot: number | null;
+  to_number: string | null;
+  external_call_id: string | null;
+  /** The provider may have placed the call, though no answer told us its id. */
+  in_doubt: Generated<boolean>;
+  queued_at: Generated<Date>;
+  started_at: NullableTime;
+  ended_at: NullableTime;
+  outcome: AttemptOutcome | null;
+  failure_reason: string | null;
+  duration_sec: number | null;
+}
+
+export interface ProviderReportsTable {
+  id: Generated<number>;
+  attempt_id: string | null;
+  external_call_id: string;
+  status: ReportStatus;
+  duration_sec: number | null;
+  failure_reason: string | null;
+  completed_at: Time;
+  received_at: Generated<Date>;
+  delivered_at: NullableTime;
+}
+
+export interface CallEventsTable {
+  id: Generated<number>;
+  event_id: Generated<string>;
+  /** Null for `call.rejected`: no call was made. */
+  call_id: string | null;
+  sequence: number;
+  type: string;
+  at: Generated<Date>;
+  /** What the event carries beside the fields above. */
+  body: Json<Record<string, unknown>>;
+  /** Of a rejected message: makes its event exist once, however often it is delivered. */
+  source: string | null;
+  published_at: NullableTime;
+}
+
+export interface Schema {
+  calls: CallsTable;
+  attempts: AttemptsTable;
+  provider_reports: ProviderReportsTable;
+  call_events: CallEventsTable;
+}
+
+export type Database = Kysely<Schema>;
+export type DatabaseTransaction = Transaction<Schema>;
+export type CallRow = Selectable<CallsTable>;
+export type AttemptRow = Selectable<AttemptsTable>;
+
+export interface DatabaseOptions {
+  poolSize: number;
+  /** Told of connections that broke while idle; the pool replaces them. */
+  onIdleError: (error: Error) => void;
+}
+
+/** Opens a pool; no connection is made before the first query. Close it with `destroy()`. */
+export function openDatabase(url: string, options: DatabaseOptions): Database {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: options.poolSize,
+    connectionTimeoutMillis: 5_000,
+    // A server that hangs must not hold a request for ever; no query here takes seconds.
+    statement_timeout: 15_000,
+    query_timeout: 20_000,
+    idle_in_transaction_session_timeout: 15_000,
+    keepAlive: true,
+    application_name: 'call-orchestrator',
+  });
+  pool.on('error', options.onIdleError);
+  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+}
+
+/** @returns the name of the violated constraint where the error is PostgreSQL's unique_violation (23505) */
+export function violatedUnique(error: unknown): string | undefined {
+  return error instanceof pg.DatabaseError && error.code === '23505' ? error.constraint : undefined;
+}
+
+/**
+ * True for errors that say the server is away rather than the query wrong: SQLSTATE classes 08 (connection), 53
+ * (resources), 57 (operator intervention, shutdown), and what the driver says of a socket.
+ */
+export function isDatabaseAway(error: unknown): boolean {
+  if (error instanceof pg.DatabaseError) return /^(08|53|57)/.test(error.code ?? '');
+  if (!(error instanceof Error)) return false;
+  if ('code' in error && /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST|ENET)/.test(String(error.code)))
+    return true;
+  return /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error/i.test(
+    error.message,
+  );
+}

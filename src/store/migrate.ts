@@ -1,0 +1,21 @@
+import { Migrator, type MigrationProvider } from 'kysely';
+
+import type { Database } from './database';
+import * as calls from './migrations/0001-calls';
+
+/** In order, append-only: a migration that has run anywhere is never edited. */
+const migrations: MigrationProvider = {
+  getMigrations: () => Promise.resolve({ '0001-calls': calls }),
+};
+
+/**
+ * Brings the schema up to date, all or nothing; a second process that comes meanwhile waits for the first.
+ *
+ * @returns the names of the migrations that ran now
+ * @throws the failed migration's error
+ */
+export async function migrateDatabase(db: Database): Promise<string[]> {
+  const { error, results } = await new Migrator({ db, provider: migrations }).migrateToLatest();
+  if (error !== undefined) throw error instanceof Error ? error : new Error('migration failed', { cause: error });
+  return (results ?? []).map((result) => result.migrationName);
+}

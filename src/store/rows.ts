@@ -1,0 +1,41 @@
+import type { Attempt, Call } from '../call/call';
+import type { AttemptRow, CallRow } from './database';
+
+/** The contract's Call from its row. */
+export function callOf(row: CallRow): Call {
+  return {
+    id: row.id,
+    payload: { to: row.to_number, scriptId: row.script_id, metadata: row.metadata },
+    status: row.status,
+    attempts: row.attempts,
+    maxAttempts: row.max_attempts,
+    lastError: row.last_error,
+    externalCallId: row.external_call_id,
+    createdAt: row.created_at.toISOString(),
+    startedAt: row.started_at?.toISOString() ?? null,
+    endedAt: row.ended_at?.toISOString() ?? null,
+    updatedAt: row.updated_at.toISOString(),
+    expiresAt: row.expires_at.toISOString(),
+    nextAttemptAt: row.next_attempt_at?.toISOString() ?? null,
+  };
+}
+
+/** The contract's Attempt from the row of one that has begun. @throws Error for an attempt still waiting for its slot */
+export function attemptOf(row: AttemptRow): Attempt {
+  if (row.started_at === null || row.slot === null || row.number === null) {
+    throw new Error(`attempt ${row.id} has not begun`);
+  }
+  return {
+    id: row.id,
+    callId: row.call_id,
+    number: row.number,
+    slot: row.slot,
+    externalCallId: row.external_call_id,
+    outcome: row.outcome,
+    failureReason: row.failure_reason,
+    durationSec: row.duration_sec,
+    queuedAt: row.queued_at.toISOString(),
+    startedAt: row.started_at.toISOString(),
+    endedAt: row.ended_at?.toISOString() ?? null,
+  };
+}
