@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
 
-import type { CallPayload } from '../call/call';
+import type { Call, CallPayload } from '../call/call';
 import type { CallRow, Database } from './database';
+import { callOf } from './rows';
 
 export interface NewCall extends CallPayload {
   id: string;
@@ -16,9 +17,9 @@ export interface NewCall extends CallPayload {
  * Inserts the calls that no unique index holds back, each with its `call.accepted` event, in one statement: one round
  * trip, durable or not at all. A call left out met an active call to its number, or its request key or source is known.
  *
- * @returns the rows inserted, in no given order
+ * @returns the calls inserted, in no given order
  */
-export async function insertCalls(db: Database, calls: readonly NewCall[]): Promise<CallRow[]> {
+export async function insertCalls(db: Database, calls: readonly NewCall[]): Promise<{ row: CallRow; call: Call }[]> {
   const values = calls.map(
     (call) =>
       sql`(${call.id}::uuid, ${call.to}, ${call.scriptId}, ${JSON.stringify(call.metadata)}::jsonb, ${call.maxAttempts}::integer,
@@ -44,7 +45,7 @@ export async function insertCalls(db: Database, calls: readonly NewCall[]): Prom
         from accepted
     )
     select * from accepted`.execute(db);
-  return rows;
+  return rows.map((row) => ({ row, call: callOf(row) }));
 }
 
 /** A time as `Date.prototype.toISOString` writes it. */
@@ -58,4 +59,16 @@ export async function findByRequestKey(db: Database, requestKey: string): Promis
 
 export async function findBySource(db: Database, source: string): Promise<CallRow | undefined> {
   return db.selectFrom('calls').selectAll().where('source', '=', source).executeTakeFirst();
+}
+
+/** The call as it was when it was accepted: the answer its request got. */
+export async function readAcceptedCall(db: Database, callId: string): Promise<Call> {
+  const event = await db
+    .selectFrom('call_events')
+    .select('body')
+    .where('call_id', '=', callId)
+    .where('sequence', '=', 1)
+    .executeTakeFirstOrThrow();
+  // Written by insertCalls above.
+  return event.body['call'] as Call;
 }

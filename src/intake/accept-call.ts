@@ -1,0 +1,93 @@
+import { createHash, randomUUID } from 'node:crypto';
+
+import type { Call } from '../call/call';
+import { canonicalJson, type CallRequest } from '../call/request';
+import type { Config } from '../config';
+import { findByRequestKey, findBySource, insertCalls, readAcceptedCall, type NewCall } from '../store/accepted-calls';
+import { findActiveCall } from '../store/calls';
+import type { CallRow, Database } from '../store/database';
+
+/** A valid request on its way in. */
+export interface IncomingCall {
+  request: CallRequest;
+  /** `http:<Idempotency-Key>` or `kafka:<requestId>`: the same key never makes two calls. */
+  requestKey: string | null;
+  /** `<topic>/<partition>/<offset>` of its message: the same message never makes two calls. */
+  source: string | null;
+}
+
+export type Acceptance =
+  /** A new call, durable. */
+  | { kind: 'ACCEPTED'; call: Call; row: CallRow }
+  /** The same request as before: the call as it was answered then. `sameSource`: the very message, delivered again. */
+  | { kind: 'REPLAYED'; call: Call; sameSource: boolean }
+  /** The key came before with another body. */
+  | { kind: 'KEY_REUSED' }
+  | { kind: 'NUMBER_BUSY'; activeCallId: string };
+
+type AcceptancePolicy = Pick<Config, 'MAX_ATTEMPTS' | 'DEFAULT_EXPIRY_SECONDS'>;
+
+/**
+ * The one door to a new call, for HTTP and Kafka alike: when it returns, each accepted call is durable and its row is
+ * the order to start its workflow. Whether a number is free is decided by the unique index, never by a read before.
+ *
+ * @returns one answer for each request, in their order
+ */
+export async function acceptCalls(
+  db: Database,
+  policy: AcceptancePolicy,
+  incoming: readonly IncomingCall[],
+): Promise<Acceptance[]> {
+  const candidates = incoming.map((one) => ({ ...one, newCall: newCallOf(one, policy) }));
+  const answers = new Map<string, Acceptance>();
+  let open = candidates;
+  // A call held back by an active one that ended right after finds no reason any more: it is tried again.
+  for (let round = 0; open.length > 0; round++) {
+    if (round === 5) throw new Error(`could not decide on ${open.length} calls: their numbers are too busy`);
+    const inserted = await insertCalls(
+      db,
+      open.map((candidate) => candidate.newCall),
+    );
+    for (const { row, call } of inserted) answers.set(row.id, { kind: 'ACCEPTED', row, call });
+    for (const { newCall } of open.filter((candidate) => !answers.has(candidate.newCall.id))) {
+      const reason = await whyHeldBack(db, newCall);
+      if (reason !== undefined) answers.set(newCall.id, reason);
+    }
+    open = open.filter((candidate) => !answers.has(candidate.newCall.id));
+  }
+  return candidates.flatMap((candidate) => answers.get(candidate.newCall.id) ?? []);
+}
+
+function newCallOf({ request, requestKey, source }: IncomingCall, policy: AcceptancePolicy): NewCall {
+  const { to, scriptId, metadata = {}, expiresAt } = request;
+  return {
+    id: randomUUID(),
+    to,
+    scriptId,
+    metadata,
+    expiresAt: new Date(expiresAt ?? Date.now() + policy.DEFAULT_EXPIRY_SECONDS * 1_000),
+    maxAttempts: policy.MAX_ATTEMPTS,
+    requestKey,
+    requestHash:
+      requestKey === null
+        ? null
+        : createHash('sha256')
+            .update(canonicalJson({ to, scriptId, metadata, expiresAt: expiresAt ?? null }))
+            .digest('hex'),
+    source,
+  };
+}
+
+/** The key before the number: a repeated request is answered with its own call, not refused because of it. */
+async function whyHeldBack(db: Database, newCall: NewCall): Promise<Acceptance | undefined> {
+  const bySource = newCall.source === null ? undefined : await findBySource(db, newCall.source);
+  if (bySource) return { kind: 'REPLAYED', call: await readAcceptedCall(db, bySource.id), sameSource: true };
+
+  const byKey = newCall.requestKey === null ? undefined : await findByRequestKey(db, newCall.requestKey);
+  if (byKey) {
+    if (byKey.request_hash !== newCall.requestHash) return { kind: 'KEY_REUSED' };
+    return { kind: 'REPLAYED', call: await readAcceptedCall(db, byKey.id), sameSource: false };
+  }
+  const active = await findActiveCall(db, newCall.to);
+  return active && { kind: 'NUMBER_BUSY', activeCallId: active.id };
+}

@@ -1,0 +1,105 @@
+import { sql } from 'kysely';
+
+import { CallError } from '../call/errors';
+import type { CallChange } from '../call/request';
+import { activeStatuses, retryableStatuses } from '../call/transitions';
+import type { Config } from '../config';
+import { findActiveCall, findCall, updateCall, type CallUpdate } from '../store/calls';
+import { violatedUnique, type CallRow, type Database } from '../store/database';
+
+/** A PENDING call's workflow that was not started yet reads the row when it is: it need not be told. */
+const editedUnlessStarting = sql<'START' | 'EDITED'>`case when handoff = 'START' then 'START' else 'EDITED' end`;
+
+/**
+ * Changes a PENDING call.
+ *
+ * @throws CallError CALL_NOT_FOUND, CALL_NOT_PENDING, or NUMBER_BUSY for a new number that has an active call
+ */
+export async function editCall(db: Database, id: string, change: CallChange): Promise<CallRow> {
+  const { to, scriptId, metadata, expiresAt } = change;
+  return changeCall(db, id, 'CALL_NOT_PENDING', to, {
+    from: ['PENDING'],
+    set: {
+      ...(to !== undefined && { to_number: to }),
+      ...(scriptId !== undefined && { script_id: scriptId }),
+      ...(metadata !== undefined && { metadata: JSON.stringify(metadata) }),
+      ...(expiresAt !== undefined && { expires_at: expiresAt }),
+      handoff: editedUnlessStarting,
+      handoff_at: sql`now()`,
+    },
+    events: [{ type: 'call.updated', reason: 'edited' }],
+  });
+}
+
+/**
+ * Withdraws a call that has not ended. Its status is final at once; a live line is hung up by the workflow, which keeps
+ * the slot until then.
+ *
+ * @throws CallError CALL_NOT_FOUND, CALL_ALREADY_ENDED
+ */
+export async function cancelCall(db: Database, id: string): Promise<CallRow> {
+  return changeCall(db, id, 'CALL_ALREADY_ENDED', undefined, {
+    from: activeStatuses,
+    set: {
+      status: 'CANCELED',
+      ended_at: sql`now()`,
+      next_attempt_at: null,
+      handoff: 'CANCEL',
+      handoff_at: sql`now()`,
+    },
+    events: [{ type: 'call.canceled' }],
+  });
+}
+
+/**
+ * Starts an ended call again, with fresh attempts, at the end of the queue.
+ *
+ * @throws CallError CALL_NOT_FOUND, CALL_NOT_RETRYABLE, or NUMBER_BUSY where its number has another active call
+ */
+export async function retryCall(
+  db: Database,
+  id: string,
+  policy: Pick<Config, 'MAX_ATTEMPTS' | 'DEFAULT_EXPIRY_SECONDS'>,
+): Promise<CallRow> {
+  const freshExpiry = sql<Date>`now() + make_interval(secs => ${policy.DEFAULT_EXPIRY_SECONDS})`;
+  const number = (await findCall(db, id))?.to_number;
+  return changeCall(db, id, 'CALL_NOT_RETRYABLE', number, {
+    from: retryableStatuses,
+    set: {
+      status: 'PENDING',
+      round: sql`round + 1`,
+      queue_seq: sql`nextval('call_order')`,
+      attempts: 0,
+      max_attempts: policy.MAX_ATTEMPTS,
+      last_error: null,
+      external_call_id: null,
+      started_at: null,
+      ended_at: null,
+      next_attempt_at: null,
+      expires_at: sql`case when expires_at <= now() then ${freshExpiry} else expires_at end`,
+      handoff: 'START',
+      handoff_at: sql`now()`,
+    },
+    events: [{ type: 'call.updated', reason: 'retried' }],
+  });
+}
+
+async function changeCall(
+  db: Database,
+  id: string,
+  heldBack: 'CALL_NOT_PENDING' | 'CALL_ALREADY_ENDED' | 'CALL_NOT_RETRYABLE',
+  number: string | undefined,
+  update: CallUpdate,
+): Promise<CallRow> {
+  try {
+    const row = await db.transaction().execute((trx) => updateCall(trx, id, update));
+    if (row) return row;
+  } catch (error) {
+    if (violatedUnique(error) !== 'calls_active_number' || number === undefined) throw error;
+    const active = await findActiveCall(db, number);
+    throw new CallError('NUMBER_BUSY', undefined, { cause: error, ...(active && { activeCallId: active.id }) });
+  }
+  const current = await findCall(db, id);
+  if (!current) throw new CallError('CALL_NOT_FOUND', `There is no call ${id}.`);
+  throw new CallError(heldBack, `The call is ${current.status}.`);
+}

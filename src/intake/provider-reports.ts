@@ -1,0 +1,51 @@
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+
+import { workflowId } from '../call/names';
+import { signalNames, type CallReported } from '../call/workflow-messages';
+import { findAttempt, findAttemptByExternalCallId } from '../store/attempts';
+import type { Database } from '../store/database';
+import { findReport, markDelivered, storeReport, type ProviderReport } from '../store/provider-reports';
+
+/**
+ * Stores what a webhook says before anything is done with it. The attempt our query names is believed unless that
+ * attempt is known to be another of the provider's calls; then, and without a query, the provider's call id decides.
+ *
+ * @param namedAttemptId from the webhook's query, a UUID, or null
+ * @returns the attempt it is about, or null for a call id that is not known (yet)
+ */
+export async function receiveReport(
+  db: Database,
+  report: ProviderReport,
+  namedAttemptId: string | null,
+): Promise<string | null> {
+  const named = namedAttemptId === null ? undefined : await findAttempt(db, namedAttemptId);
+  const believed = named?.external_call_id === null || named?.external_call_id === report.externalCallId;
+  const attempt = named && believed ? named : await findAttemptByExternalCallId(db, report.externalCallId);
+  await storeReport(db, report, attempt?.id ?? null);
+  return attempt?.id ?? null;
+}
+
+/**
+ * Signals an attempt's stored report to its workflow. Safe any number of times: the workflow takes the first report of
+ * its own attempt and ignores the rest.
+ */
+export async function deliverReport(deps: { db: Database; temporal: Client }, attemptId: string): Promise<void> {
+  const { db, temporal } = deps;
+  const [attempt, report] = await Promise.all([findAttempt(db, attemptId), findReport(db, attemptId)]);
+  if (!attempt || !report) return;
+  if (attempt.ended_at === null) {
+    const reported: CallReported = {
+      attemptId,
+      status: report.status,
+      durationSec: report.duration_sec,
+      failureReason: report.failure_reason,
+    };
+    try {
+      await temporal.workflow.getHandle(workflowId(attempt.call_id)).signal(signalNames.callReported, reported);
+    } catch (error) {
+      // No workflow, nobody to tell; the row of an attempt that has not ended is not this one's to end.
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    }
+  }
+  await markDelivered(db, attemptId);
+}
