@@ -11,7 +11,8 @@ const roomsEachRoomMayUse = {
   events: ['call', 'config', 'log', 'store'],
   intake: ['call', 'config', 'log', 'store', 'events'],
   workflows: ['call', 'activities'],
-  activities: ['call', 'config', 'log', 'store', 'slots', 'provider', 'events', 'intake'],
+  reconciler: ['call', 'config', 'log', 'store', 'slots', 'provider', 'intake'],
+  activities: ['call', 'config', 'log', 'store', 'slots', 'provider', 'events', 'intake', 'reconciler'],
   api: ['call', 'config', 'log', 'store', 'intake', 'provider', 'events'],
 };
 

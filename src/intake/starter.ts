@@ -127,8 +127,12 @@ export class Starter {
       return true;
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      const { memo } = await temporal.workflow.getHandle(workflowId(row.id)).describe();
-      return memo?.['round'] === row.round;
+      const running = temporal.workflow.getHandle(workflowId(row.id));
+      const { memo } = await running.describe();
+      if (memo?.['round'] === row.round) return true;
+      // The cancel that ended the earlier round may have been lost; without it that run might wait for long.
+      await unlessNotFound(() => running.cancel());
+      return false;
     }
   }
 

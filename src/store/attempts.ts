@@ -45,6 +45,27 @@ export async function insertWaitingAttempt(
 }
 
 /**
+ * Takes a call's waiting attempts off the record, but for the one that stays: nobody waits for them any more.
+ *
+ * @returns their ids
+ */
+export async function dropWaitingAttempts(
+  trx: DatabaseTransaction,
+  callId: string,
+  except?: string,
+): Promise<string[]> {
+  let query = trx
+    .updateTable('attempts')
+    .set({ ended_at: sql`now()`, outcome: 'CANCELED' })
+    .where('call_id', '=', callId)
+    .where('started_at', 'is', null)
+    .where('ended_at', 'is', null);
+  if (except !== undefined) query = query.where('id', '!=', except);
+  const rows = await query.returning('id').execute();
+  return rows.map((row) => row.id);
+}
+
+/**
  * Ends an attempt, once. An attempt that never began leaves no trace but its row.
  *
  * @returns the row as ended, or undefined where it had ended before
@@ -82,7 +103,7 @@ export interface SlotWaiter {
   queueSeq: number;
 }
 
-export async function listSlotHolders(db: Database): Promise<SlotHolder[]> {
+export async function listSlotHolders(db: Database | DatabaseTransaction): Promise<SlotHolder[]> {
   return db
     .selectFrom('attempts')
     .select((eb) => [eb.ref('slot').$notNull().as('slot'), 'id as attemptId', 'call_id as callId'])
@@ -92,7 +113,7 @@ export async function listSlotHolders(db: Database): Promise<SlotHolder[]> {
     .execute();
 }
 
-export async function listSlotWaiters(db: Database): Promise<SlotWaiter[]> {
+export async function listSlotWaiters(db: Database | DatabaseTransaction): Promise<SlotWaiter[]> {
   return db
     .selectFrom('attempts')
     .select(['id as attemptId', 'call_id as callId', 'queue_seq as queueSeq'])

@@ -19,3 +19,9 @@ export async function migrateDatabase(db: Database): Promise<string[]> {
   if (error !== undefined) throw error instanceof Error ? error : new Error('migration failed', { cause: error });
   return (results ?? []).map((result) => result.migrationName);
 }
+
+/** @returns the names of the migrations that have not run yet; reads only */
+export async function pendingMigrations(db: Database): Promise<string[]> {
+  const all = await new Migrator({ db, provider: migrations }).getMigrations();
+  return all.filter((migration) => migration.executedAt === undefined).map((migration) => migration.name);
+}

@@ -37,14 +37,20 @@ export async function storeReport(db: Database, report: ProviderReport, attemptI
     .execute();
 }
 
-/** Gives the attempt the reports that came before its provider's id was known. */
-export async function matchReports(trx: DatabaseTransaction, attemptId: string, externalCallId: string): Promise<void> {
-  await trx
+/** Gives the attempt the reports that came before its provider's id was known. @returns whether there were any */
+export async function matchReports(
+  trx: DatabaseTransaction,
+  attemptId: string,
+  externalCallId: string,
+): Promise<boolean> {
+  const matched = await trx
     .updateTable('provider_reports')
     .set({ attempt_id: attemptId })
     .where('external_call_id', '=', externalCallId)
     .where('attempt_id', 'is', null)
+    .returning('id')
     .execute();
+  return matched.length > 0;
 }
 
 /** An attempt's first report: a later one with another status changes nothing. */
@@ -67,4 +73,21 @@ export async function markDelivered(db: Database, attemptId: string): Promise<vo
     .where('attempt_id', '=', attemptId)
     .where('delivered_at', 'is', null)
     .execute();
+}
+
+/** Attempts with a stored report that was not signalled for a while. */
+export async function listUndeliveredAttempts(
+  db: Database,
+  options: { olderThanSeconds: number; limit: number },
+): Promise<string[]> {
+  const rows = await db
+    .selectFrom('provider_reports')
+    .select((eb) => eb.ref('attempt_id').$notNull().as('attemptId'))
+    .distinct()
+    .where('delivered_at', 'is', null)
+    .where('attempt_id', 'is not', null)
+    .where('received_at', '<=', sql<Date>`now() - make_interval(secs => ${options.olderThanSeconds})`)
+    .limit(options.limit)
+    .execute();
+  return rows.map((row) => row.attemptId);
 }

@@ -1,0 +1,101 @@
+import { ApplicationFailure } from '@temporalio/common';
+
+import type { FinalStatus } from '../call/call';
+import { maskNumber } from '../call/phone-number';
+import { deliverReport } from '../intake/provider-reports';
+import type { DialAnswer } from '../provider/provider';
+import { signalGrants } from '../slots/signal-grants';
+import { findSlotHolder } from '../store/attempts';
+import { claimSlot, readDial, recordOnTheLine, setInDoubt, type DialRow } from '../store/dials';
+import { findReport } from '../store/provider-reports';
+import type { ActivityDeps } from '.';
+import type { AttemptIds, Line } from './steps';
+
+/**
+ * Claims the slot in PostgreSQL, then asks the provider to place the call. Taken again after a crash or a lost answer, it
+ * finds the claim made and asks with the attempt's own key, which never places a second call.
+ *
+ * @throws ApplicationFailure, retryable, while the provider is away and the attempt's patience lasts
+ */
+export function dial(deps: ActivityDeps) {
+  const { db, semaphore, log } = deps;
+  return async (input: AttemptIds & { slot: number }): Promise<Line> => {
+    const claim = await claimSlot(db, input);
+    switch (claim.kind) {
+      case 'OVER':
+        await signalGrants(deps, (await semaphore.release(input)).grants);
+        return { kind: 'OVER', status: claim.status as FinalStatus | 'SUPERSEDED' };
+      case 'NUMBER_BUSY':
+        await signalGrants(deps, (await semaphore.release(input)).grants);
+        return { kind: 'NUMBER_BUSY' };
+      case 'SLOT_TAKEN':
+        await correctSlot(deps, input);
+        return { kind: 'SLOT_LOST' };
+      case 'CLAIMED':
+        break;
+    }
+    const { value: slot, grants } = await semaphore.confirm(input, claim.slot);
+    await signalGrants(deps, grants);
+    log.debug({ callId: input.callId, attempt: claim.number, slot }, 'slot claimed');
+    return placeOnLine(deps, input);
+  };
+}
+
+/** Redis gave a slot that PostgreSQL has on another attempt: Redis learns whose it is. */
+async function correctSlot(deps: ActivityDeps, input: AttemptIds & { slot: number }): Promise<void> {
+  const owner = await findSlotHolder(deps.db, input.slot);
+  deps.log.warn({ callId: input.callId, slot: input.slot, owner: owner?.callId }, 'slot granted twice, fenced');
+  if (owner) await signalGrants(deps, (await deps.semaphore.confirm(owner, input.slot)).grants);
+}
+
+async function placeOnLine(deps: ActivityDeps, input: AttemptIds): Promise<Line> {
+  const { db, provider, log } = deps;
+  const row = await readDial(db, input.attemptId);
+  // Known to be placed: by the dial's answer, or by a webhook that was faster. Ended: the wait for the report tells.
+  if (row.ended || row.externalCallId !== null || (await findReport(db, input.attemptId)))
+    return { kind: 'ON_THE_LINE' };
+  if (row.callStatus !== 'IN_PROGRESS') return afterWithdrawal(row);
+
+  // Noted before the request leaves, so that a crash leaves a doubt and not a blank.
+  const doubtedBefore = row.inDoubt;
+  if (!doubtedBefore) await setInDoubt(db, input.attemptId, true);
+  const answer = await provider.dial({ attemptId: input.attemptId, ...row.payload });
+  const context = { callId: input.callId, attempt: row.number, slot: row.slot, number: maskNumber(row.payload.to) };
+  switch (answer.kind) {
+    case 'ACCEPTED': {
+      const reportsWaiting = await recordOnTheLine(db, input, answer.externalCallId);
+      if (reportsWaiting) await deliverReport(deps, input.attemptId);
+      log.info({ ...context, externalCallId: answer.externalCallId }, 'on the line');
+      return { kind: 'ON_THE_LINE' };
+    }
+    case 'REFUSED':
+      // A passing refusal of a key that may have placed the call speaks of that very call: ask again.
+      if (doubtedBefore && !answer.final) return tryAgain(deps, row, answer);
+      log.warn({ ...context, reason: answer.reason }, 'provider refused the call');
+      return notPlaced('REFUSED', answer.reason, answer.final);
+    case 'BUSY':
+      if (!doubtedBefore) await setInDoubt(db, input.attemptId, false);
+      if (row.elapsedSeconds >= deps.dialPatienceSeconds && !doubtedBefore) {
+        log.warn({ ...context, reason: answer.reason }, 'provider not reached, attempt given up');
+        return notPlaced('UNREACHABLE', answer.reason, false);
+      }
+      return tryAgain(deps, row, answer);
+    case 'UNKNOWN':
+      return tryAgain(deps, row, answer);
+  }
+}
+
+/** Withdrawn before this try: a call that was surely not placed is over, any other is hung up by the workflow. */
+function afterWithdrawal(row: DialRow): Line {
+  return row.inDoubt ? { kind: 'ON_THE_LINE' } : notPlaced('CANCELED', 'canceled before it was placed', false);
+}
+
+function notPlaced(outcome: 'REFUSED' | 'UNREACHABLE' | 'CANCELED', failureReason: string, final: boolean): Line {
+  return { kind: 'NOT_PLACED', end: { outcome, failureReason, durationSec: null, final } };
+}
+
+/** Within the attempt's patience Temporal asks again; after it, a call that may be on the line is waited for. */
+function tryAgain(deps: ActivityDeps, row: DialRow, answer: Extract<DialAnswer, { reason: string }>): Line {
+  if (row.elapsedSeconds >= deps.dialPatienceSeconds) return { kind: 'ON_THE_LINE' };
+  throw ApplicationFailure.retryable(answer.reason, 'ProviderUnavailable');
+}

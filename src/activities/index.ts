@@ -1,0 +1,50 @@
+import type { Client } from '@temporalio/client';
+
+import type { Starter } from '../intake/starter';
+import type { Logger } from '../log';
+import type { Provider } from '../provider/provider';
+import { deliverReports } from '../reconciler/deliver-reports';
+import { expireOverdue } from '../reconciler/expire-overdue';
+import { handOffLeftBehind } from '../reconciler/hand-off-left-behind';
+import { resendGrants } from '../reconciler/resend-grants';
+import type { Semaphore } from '../slots/semaphore';
+import type { Database } from '../store/database';
+import { dial } from './dial';
+import { enqueueAttempt } from './enqueue-attempt';
+import { expireCall } from './expire-call';
+import { finishAttempt } from './finish-attempt';
+import { hangUp } from './hang-up';
+import { settleUnreported } from './settle-unreported';
+import type { ReconcilerDuty } from './steps';
+
+export type * from './steps';
+
+/** What the steps of a call work with. */
+export interface ActivityDeps {
+  db: Database;
+  temporal: Client;
+  semaphore: Semaphore;
+  provider: Provider;
+  starter: Starter;
+  log: Logger;
+  /** Seconds for which an attempt keeps trying to reach the provider. */
+  dialPatienceSeconds: number;
+}
+
+/** The steps that workflows take, each safe to take again. */
+export function createActivities(deps: ActivityDeps) {
+  return {
+    enqueueAttempt: enqueueAttempt(deps),
+    dial: dial(deps),
+    settleUnreported: settleUnreported(deps),
+    hangUp: hangUp(deps),
+    finishAttempt: finishAttempt(deps),
+    expireCall: expireCall(deps),
+    handOffLeftBehind: () => handOffLeftBehind(deps),
+    deliverReports: () => deliverReports(deps),
+    resendGrants: () => resendGrants(deps),
+    expireOverdue: () => expireOverdue(deps),
+  } satisfies Record<ReconcilerDuty, () => Promise<number>> & Record<string, unknown>;
+}
+
+export type Activities = ReturnType<typeof createActivities>;

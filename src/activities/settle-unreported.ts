@@ -1,0 +1,41 @@
+import { ApplicationFailure } from '@temporalio/common';
+
+import { findAttempt } from '../store/attempts';
+import { findReport } from '../store/provider-reports';
+import type { ActivityDeps } from '.';
+import type { AttemptEnd, AttemptIds } from './steps';
+
+/**
+ * MAX_CALL_SECONDS passed without a report: asks the provider. A call that has ended ends the attempt as it says; one
+ * that is live is hung up and fails the attempt; one that nobody knows of fails it as well.
+ *
+ * @throws ApplicationFailure, retryable, while the line is still live; or while the provider is away
+ */
+export function settleUnreported({ db, provider, log }: ActivityDeps) {
+  return async ({ callId, attemptId }: AttemptIds): Promise<AttemptEnd> => {
+    const [attempt, report] = [await findAttempt(db, attemptId), await findReport(db, attemptId)];
+    // Its signal was lost or is late; what is stored counts.
+    if (report)
+      return { outcome: report.status, failureReason: report.failure_reason, durationSec: report.duration_sec };
+    const externalCallId = attempt?.external_call_id ?? null;
+    if (externalCallId === null) return unreported('the provider neither named the call nor reported it');
+
+    const state = await provider.lookUp(externalCallId);
+    log.warn(
+      { callId, attempt: attempt?.number, externalCallId, state: state.kind },
+      'no report in time, provider asked',
+    );
+    if (state.kind === 'ENDED') {
+      return { outcome: state.status, failureReason: state.failureReason, durationSec: state.durationSec };
+    }
+    const canHangUp = await provider.hangUp(externalCallId);
+    if (state.kind === 'LIVE' && canHangUp) {
+      throw ApplicationFailure.retryable('the line is still live: hung up, asking again', 'StillOnTheLine');
+    }
+    return unreported('no report in time, and the provider does not know the call');
+  };
+}
+
+function unreported(failureReason: string): AttemptEnd {
+  return { outcome: 'UNREPORTED', failureReason, durationSec: null };
+}

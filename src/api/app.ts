@@ -1,0 +1,82 @@
+import { OpenAPIHono } from '@hono/zod-openapi';
+
+import { CallError } from '../call/errors';
+import { callbackPath } from '../call/names';
+import { requestSchemas } from '../call/request';
+import type { Config } from '../config';
+import type { Logger } from '../log';
+import { postCancel, postRetry, type CallActionDeps } from './call-actions';
+import { getCalls } from './call-list';
+import { receiveCallStatus, type CallbackDeps } from './callbacks';
+import { getAttempts, getCall, getEvents, patchCall, postCall, type CallsDeps } from './calls';
+import type { ApiEnv, Endpoint } from './endpoint';
+import { getHealth, getReadiness, type DependencyChecks } from './health';
+import { getMetrics, type MetricsDeps } from './metrics';
+import { renderError } from './render-error';
+import { requestContext } from './request-context';
+
+export type ApiDeps = Omit<CallsDeps, 'schemas'> &
+  CallActionDeps &
+  CallbackDeps &
+  MetricsDeps & { config: Pick<Config, 'ALLOWED_NUMBER_TYPES'>; log: Logger; checks: DependencyChecks };
+
+export type Api = OpenAPIHono<ApiEnv>;
+
+type Row = [method: 'get' | 'post' | 'patch', path: string, endpoint: Endpoint];
+
+/** The API: every route, and what becomes of requests that are none's. */
+export function createApp(apiDeps: ApiDeps): Api {
+  const deps = { ...apiDeps, schemas: requestSchemas(apiDeps.config.ALLOWED_NUMBER_TYPES) };
+  const table: Row[] = [
+    ['post', '/calls', postCall(deps)],
+    ['get', '/calls', getCalls(deps)],
+    ['get', '/calls/{id}', getCall(deps)],
+    ['patch', '/calls/{id}', patchCall(deps)],
+    ['get', '/calls/{id}/attempts', getAttempts(deps)],
+    ['get', '/calls/{id}/events', getEvents(deps)],
+    ['post', '/calls/{id}/cancel', postCancel(deps)],
+    ['post', '/calls/{id}/retry', postRetry(deps)],
+    ['post', callbackPath, receiveCallStatus(deps)],
+    ['get', '/metrics', getMetrics(deps)],
+    ['get', '/health', getHealth()],
+    ['get', '/ready', getReadiness(deps.checks)],
+  ];
+
+  const app: Api = new OpenAPIHono<ApiEnv>();
+  app.use(requestContext(deps.log));
+  for (const [method, path, { description, handle }] of table) {
+    app.openAPIRegistry.registerPath({ ...description, method, path });
+    app.on(method.toUpperCase(), routingPath(path), handle);
+  }
+  serveDescription(app);
+  refuseOtherMethods(app);
+  app.notFound((c) => renderError(c, new CallError('ROUTE_NOT_FOUND'), deps.log));
+  app.onError((error, c) => renderError(c, error, deps.log));
+  return app;
+}
+
+function serveDescription(app: Api): void {
+  const document = app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: { title: 'AI Call Orchestrator', version: '1', description: 'Places phone calls exactly as promised.' },
+  });
+  app.get('/openapi.json', (c) => c.json(document, 200));
+}
+
+/** After all routes: what comes this far on a path that is known came with a method that is not. */
+function refuseOtherMethods(app: Api): void {
+  const routes = app.routes.filter(({ method }) => method !== 'ALL');
+  for (const path of new Set(routes.map((route) => route.path))) {
+    const methods = routes.filter((route) => route.path === path).map(({ method }) => method);
+    const allowed = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
+    app.all(path, (c) => {
+      c.header('Allow', allowed);
+      throw new CallError('METHOD_NOT_ALLOWED', `${path} allows ${allowed}.`);
+    });
+  }
+}
+
+/** `/calls/{id}`, as OpenAPI has it, as the router has it. */
+function routingPath(path: string): string {
+  return path.replaceAll(/\{(.+?)\}/g, ':$1');
+}

@@ -1,0 +1,68 @@
+import { z } from '@hono/zod-openapi';
+
+import { parseRequest } from '../call/request';
+import type { Config } from '../config';
+import { cancelCall, retryCall } from '../intake/change-call';
+import type { Starter } from '../intake/starter';
+import type { CallRow, Database } from '../store/database';
+import { callOf } from '../store/rows';
+import { callIdOf, jsonAnswer, problemAnswers, type ApiContext, type Endpoint } from './endpoint';
+import { readOptionalJson } from './read-body';
+import { callSchema } from './schemas';
+
+export interface CallActionDeps {
+  db: Database;
+  config: Pick<Config, 'MAX_ATTEMPTS' | 'DEFAULT_EXPIRY_SECONDS'>;
+  starter: Pick<Starter, 'handOffSoon'>;
+}
+
+const nothing = z.strictObject({});
+
+const request = {
+  params: z.object({ id: z.uuid() }),
+  body: { required: false, content: { 'application/json': { schema: nothing } } },
+};
+
+/** `POST /calls/:id/cancel` */
+export function postCancel({ db, starter }: CallActionDeps): Endpoint {
+  return {
+    description: {
+      summary: 'Withdraws a call that has not ended; a live line is hung up',
+      tags: ['Calls'],
+      request,
+      responses: {
+        200: jsonAnswer('The call, CANCELED', callSchema),
+        ...problemAnswers('INVALID_ID', 'INVALID_REQUEST', 'CALL_NOT_FOUND', 'CALL_ALREADY_ENDED'),
+      },
+    },
+    handle: (c) => act(c, starter, (id) => cancelCall(db, id)),
+  };
+}
+
+/** `POST /calls/:id/retry` */
+export function postRetry({ db, config, starter }: CallActionDeps): Endpoint {
+  return {
+    description: {
+      summary: 'Starts a FAILED, EXPIRED or CANCELED call again, with fresh attempts',
+      tags: ['Calls'],
+      request,
+      responses: {
+        200: jsonAnswer('The call, PENDING', callSchema),
+        ...problemAnswers('INVALID_ID', 'INVALID_REQUEST', 'CALL_NOT_FOUND', 'CALL_NOT_RETRYABLE', 'NUMBER_BUSY'),
+      },
+    },
+    handle: (c) => act(c, starter, (id) => retryCall(db, id, config)),
+  };
+}
+
+async function act(
+  c: ApiContext,
+  starter: CallActionDeps['starter'],
+  change: (id: string) => Promise<CallRow>,
+): Promise<Response> {
+  const id = callIdOf(c);
+  parseRequest(nothing, await readOptionalJson(c));
+  const row = await change(id);
+  starter.handOffSoon(row);
+  return c.json(callOf(row), 200);
+}

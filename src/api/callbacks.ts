@@ -1,0 +1,108 @@
+import { z } from '@hono/zod-openapi';
+
+import { reportStatuses } from '../call/call';
+import { attemptParameter } from '../call/names';
+import { parseRequest } from '../call/request';
+import type { Config } from '../config';
+import { receiveReport } from '../intake/provider-reports';
+import type { Logger } from '../log';
+import type { Database } from '../store/database';
+import type { ProviderReport } from '../store/provider-reports';
+import { isUuid, jsonAnswer, problemAnswers, type ApiContext, type Endpoint } from './endpoint';
+import { parseJson, readBody } from './read-body';
+import { verifySignature } from './signature';
+
+const maxReasonCharacters = 1_000;
+/** Deliveries under way at once right after their answers; what comes on top is left to the sweep. */
+const maxDeliveriesInFlight = 64;
+
+export interface CallbackDeps {
+  db: Database;
+  config: Pick<Config, 'WEBHOOK_SECRET' | 'WEBHOOK_SIGNED_CONTENT'>;
+  log: Logger;
+  /** Tells the attempt's workflow of its stored report. */
+  deliverReport: (attemptId: string) => Promise<void>;
+}
+
+/** Strict in what decides, lenient in the rest: a report that is refused is a call whose end is found out late. */
+const reportSchema = z
+  .object({
+    callId: z
+      .string()
+      .min(1, 'must not be empty')
+      .max(255, 'must have at most 255 characters')
+      .refine((id) => id.isWellFormed() && !id.includes('\0'), 'holds a NUL or half a character'),
+    status: z.enum(reportStatuses, `must be among ${reportStatuses.join(', ')}`),
+    durationSec: z.number().min(0, 'must not be negative').max(2_147_483_647, 'is too long').nullish(),
+    completedAt: z.iso.datetime({ offset: true, message: 'must be a time such as 2030-01-31T12:00:00Z' }),
+    failureReason: z.string().nullish(),
+  })
+  .openapi('ProviderReport');
+
+/** `POST /callbacks/call-status`: verified on its raw bytes, stored, answered, and only then acted upon. */
+export function receiveCallStatus(deps: CallbackDeps): Endpoint {
+  const deliverSoon = boundedDelivery(deps);
+  return {
+    description: {
+      summary: "The provider's report of a call's end",
+      tags: ['Provider'],
+      request: {
+        query: z.object({ [attemptParameter]: z.uuid().optional() }),
+        headers: z.object({ 'X-Webhook-Signature': z.string(), 'X-Webhook-Timestamp': z.string().optional() }),
+        body: { required: true, content: { 'application/json': { schema: reportSchema } } },
+      },
+      responses: {
+        200: jsonAnswer('Stored, now or before', z.strictObject({ stored: z.literal(true) })),
+        202: jsonAnswer(
+          'Stored; its call is not known yet',
+          z.strictObject({ stored: z.literal(true), matched: z.literal(false) }),
+        ),
+        ...problemAnswers('INVALID_REQUEST', 'INVALID_JSON', 'INVALID_SIGNATURE', 'PAYLOAD_TOO_LARGE'),
+      },
+    },
+    handle: async (c) => {
+      const rawBody = await readBody(c);
+      const signature = c.req.header('X-Webhook-Signature');
+      verifySignature({ rawBody, signature, timestamp: c.req.header('X-Webhook-Timestamp') }, deps.config);
+
+      const attemptId = await receiveReport(deps.db, reportOf(rawBody), namedAttempt(c));
+      if (attemptId === null) return c.json({ stored: true, matched: false }, 202);
+      c.set('attempt', attemptId);
+      deliverSoon(attemptId);
+      return c.json({ stored: true }, 200);
+    },
+  };
+}
+
+function reportOf(rawBody: Buffer): ProviderReport {
+  const { callId, status, durationSec, completedAt, failureReason } = parseRequest(reportSchema, parseJson(rawBody));
+  return {
+    externalCallId: callId,
+    status,
+    durationSec: durationSec == null ? null : Math.round(durationSec),
+    // A reason that PostgreSQL could not store must not cost us the report.
+    failureReason: failureReason?.replaceAll('\0', '').slice(0, maxReasonCharacters).toWellFormed() ?? null,
+    completedAt: new Date(completedAt),
+  };
+}
+
+function namedAttempt(c: ApiContext): string | null {
+  const named = new URL(c.req.url).searchParams.get(attemptParameter);
+  return named !== null && isUuid(named) ? named.toLowerCase() : null;
+}
+
+/** Temporal may be away or slow: the stored report is the sweep's to deliver then. */
+function boundedDelivery({ deliverReport, log }: CallbackDeps): (attemptId: string) => void {
+  let inFlight = 0;
+  return (attemptId) => {
+    if (inFlight >= maxDeliveriesInFlight) return;
+    inFlight++;
+    deliverReport(attemptId)
+      .catch((error: unknown) => {
+        log.warn({ attempt: attemptId, err: error }, 'report not delivered yet; the sweep will');
+      })
+      .finally(() => {
+        inFlight--;
+      });
+  };
+}

@@ -1,0 +1,152 @@
+import { z } from '@hono/zod-openapi';
+
+import { CallError } from '../call/errors';
+import { keySchema, parseRequest, type RequestSchemas } from '../call/request';
+import type { Config } from '../config';
+import { acceptCalls, type Acceptance } from '../intake/accept-call';
+import { editCall } from '../intake/change-call';
+import type { Starter } from '../intake/starter';
+import { listAttempts } from '../store/attempts';
+import { listEvents } from '../store/call-events';
+import { findCall } from '../store/calls';
+import type { CallRow, Database } from '../store/database';
+import { callOf } from '../store/rows';
+import { callIdOf, jsonAnswer, problemAnswers, type ApiContext, type Endpoint } from './endpoint';
+import { readJson } from './read-body';
+import { attemptListSchema, callSchema, eventListSchema } from './schemas';
+
+export interface CallsDeps {
+  db: Database;
+  config: Pick<Config, 'MAX_ATTEMPTS' | 'DEFAULT_EXPIRY_SECONDS'>;
+  starter: Pick<Starter, 'handOffSoon'>;
+  schemas: RequestSchemas;
+}
+
+const keyHeader = 'Idempotency-Key';
+const headersSchema = z.object({ [keyHeader]: keySchema.optional() });
+const params = z.object({ id: z.uuid() });
+const bodyProblems = ['INVALID_REQUEST', 'INVALID_JSON', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const;
+
+/** `POST /calls`: answered once the call is durable, whether or not Temporal is there. */
+export function postCall({ db, config, starter, schemas }: CallsDeps): Endpoint {
+  return {
+    description: {
+      summary: 'Accepts a call',
+      description: 'With an Idempotency-Key, a request that is repeated gets the same call and makes no other.',
+      tags: ['Calls'],
+      request: {
+        headers: headersSchema,
+        body: { required: true, content: { 'application/json': { schema: schemas.call } } },
+      },
+      responses: {
+        201: jsonAnswer('Accepted, or accepted before under this key', callSchema),
+        ...problemAnswers(...bodyProblems, 'NUMBER_BUSY', 'IDEMPOTENCY_KEY_REUSED'),
+      },
+    },
+    handle: async (c) => {
+      const given = c.req.header(keyHeader);
+      const { [keyHeader]: key } = parseRequest(headersSchema, given === undefined ? {} : { [keyHeader]: given });
+      const request = parseRequest(schemas.call, await readJson(c));
+      const requestKey = key === undefined ? null : `http:${key}`;
+      const [acceptance] = await acceptCalls(db, config, [{ request, requestKey, source: null }]);
+      if (acceptance?.kind === 'ACCEPTED') starter.handOffSoon(acceptance.row);
+      return answerTo(c, acceptance);
+    },
+  };
+}
+
+function answerTo(c: ApiContext, acceptance: Acceptance | undefined): Response {
+  switch (acceptance?.kind) {
+    case 'ACCEPTED':
+    case 'REPLAYED':
+      c.set('callId', acceptance.call.id);
+      c.header('Location', `/calls/${acceptance.call.id}`);
+      if (acceptance.kind === 'REPLAYED') c.header('Idempotency-Replayed', 'true');
+      return c.json(acceptance.call, 201);
+    case 'KEY_REUSED':
+      throw new CallError('IDEMPOTENCY_KEY_REUSED');
+    case 'NUMBER_BUSY':
+      throw new CallError('NUMBER_BUSY', undefined, { activeCallId: acceptance.activeCallId });
+    case undefined:
+      throw new Error('the door gave no answer');
+  }
+}
+
+/** `GET /calls/:id` */
+export function getCall({ db }: Pick<CallsDeps, 'db'>): Endpoint {
+  return {
+    description: {
+      summary: 'A call as it is now',
+      tags: ['Calls'],
+      request: { params },
+      responses: { 200: jsonAnswer('The call', callSchema), ...problemAnswers('INVALID_ID', 'CALL_NOT_FOUND') },
+    },
+    handle: async (c) => c.json(callOf(await knownCall(db, callIdOf(c))), 200),
+  };
+}
+
+/** `PATCH /calls/:id` */
+export function patchCall({ db, starter, schemas }: CallsDeps): Endpoint {
+  return {
+    description: {
+      summary: 'Changes a PENDING call',
+      tags: ['Calls'],
+      request: { params, body: { required: true, content: { 'application/json': { schema: schemas.change } } } },
+      responses: {
+        200: jsonAnswer('The call as changed', callSchema),
+        ...problemAnswers('INVALID_ID', ...bodyProblems, 'CALL_NOT_FOUND', 'CALL_NOT_PENDING', 'NUMBER_BUSY'),
+      },
+    },
+    handle: async (c) => {
+      const id = callIdOf(c);
+      const change = parseRequest(schemas.change, await readJson(c));
+      const row = await editCall(db, id, change);
+      starter.handOffSoon(row);
+      return c.json(callOf(row), 200);
+    },
+  };
+}
+
+/** `GET /calls/:id/attempts` */
+export function getAttempts({ db }: Pick<CallsDeps, 'db'>): Endpoint {
+  return {
+    description: {
+      summary: 'The attempts that held a slot, oldest first',
+      tags: ['Calls'],
+      request: { params },
+      responses: {
+        200: jsonAnswer('Each attempt with its slot, outcome and times', attemptListSchema),
+        ...problemAnswers('INVALID_ID', 'CALL_NOT_FOUND'),
+      },
+    },
+    handle: async (c) => {
+      const { id } = await knownCall(db, callIdOf(c));
+      return c.json({ attempts: await listAttempts(db, id) }, 200);
+    },
+  };
+}
+
+/** `GET /calls/:id/events` */
+export function getEvents({ db }: Pick<CallsDeps, 'db'>): Endpoint {
+  return {
+    description: {
+      summary: 'Everything that happened to a call, oldest first',
+      tags: ['Calls'],
+      request: { params },
+      responses: {
+        200: jsonAnswer("The call's timeline", eventListSchema),
+        ...problemAnswers('INVALID_ID', 'CALL_NOT_FOUND'),
+      },
+    },
+    handle: async (c) => {
+      const { id } = await knownCall(db, callIdOf(c));
+      return c.json({ events: await listEvents(db, id) }, 200);
+    },
+  };
+}
+
+async function knownCall(db: Database, id: string): Promise<CallRow> {
+  const row = await findCall(db, id);
+  if (!row) throw new CallError('CALL_NOT_FOUND', `There is no call ${id}.`);
+  return row;
+}

@@ -1,0 +1,81 @@
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+
+import { callStatuses, type CallStatus } from '../call/call';
+import type { Config } from '../config';
+import { countSlots } from '../store/attempts';
+import { countCalls } from '../store/calls';
+import type { Database } from '../store/database';
+import { problemAnswers, type Endpoint } from './endpoint';
+import { metricsSchema } from './schemas';
+
+export interface MetricsDeps {
+  db: Database;
+  config: Pick<Config, 'MAX_CONCURRENT_CALLS'>;
+}
+
+type Metrics = Record<CallStatus, number> & { slots: { limit: number; held: number; waiting: number } };
+
+/** `GET /metrics`: from the record, so that it is right while Redis is away or emptied. */
+export function getMetrics({ db, config }: MetricsDeps): Endpoint {
+  const exposition = prometheusExposition();
+  return {
+    description: {
+      summary: 'Calls by status, slots by use',
+      tags: ['Operation'],
+      responses: {
+        200: {
+          description: 'JSON, or Prometheus text where Accept names it first',
+          content: { 'application/json': { schema: metricsSchema }, 'text/plain': { schema: { type: 'string' } } },
+        },
+        ...problemAnswers(),
+      },
+    },
+    handle: async (c) => {
+      const [calls, slots] = await Promise.all([countCalls(db), countSlots(db)]);
+      const metrics: Metrics = { ...calls, slots: { limit: config.MAX_CONCURRENT_CALLS, ...slots } };
+      if (!prefersPrometheus(c.req.header('Accept'))) return c.json(metrics, 200);
+      return c.body(await exposition.render(metrics), 200, { 'Content-Type': exposition.contentType });
+    },
+  };
+}
+
+function prometheusExposition() {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry, prefix: 'orchestrator_' });
+  const calls = new Gauge({
+    name: 'orchestrator_calls',
+    help: 'Calls by status',
+    labelNames: ['status'],
+    registers,
+  });
+  const limit = new Gauge({ name: 'orchestrator_slots_limit', help: 'Calls allowed at once', registers });
+  const held = new Gauge({ name: 'orchestrator_slots_held', help: 'Attempts in progress', registers });
+  const waiting = new Gauge({ name: 'orchestrator_slots_waiting', help: 'Attempts waiting for a slot', registers });
+  return {
+    contentType: registry.contentType,
+    render: (metrics: Metrics): Promise<string> => {
+      for (const status of callStatuses) calls.set({ status }, metrics[status]);
+      limit.set(metrics.slots.limit);
+      held.set(metrics.slots.held);
+      waiting.set(metrics.slots.waiting);
+      return registry.metrics();
+    },
+  };
+}
+
+/** Whether, of the types we have, `Accept` names a text one first: by weight, then by order. */
+export function prefersPrometheus(accept = ''): boolean {
+  const [first] = accept
+    .split(',')
+    .map((part) => {
+      const [type = '', ...parameters] = part.split(';').map((piece) => piece.trim().toLowerCase());
+      const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
+      return { type, weight: weight === undefined ? 1 : Number(weight) };
+    })
+    .filter(
+      ({ type, weight }) => weight > 0 && /^(\*\/\*|application\/(json|\*|openmetrics-text)|text\/plain)$/.test(type),
+    )
+    .sort((a, b) => b.weight - a.weight);
+  return first !== undefined && ['text/plain', 'application/openmetrics-text'].includes(first.type);
+}

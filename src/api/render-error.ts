@@ -1,0 +1,64 @@
+import { CallError, errorCatalogue, type CallErrorOptions, type ErrorCode } from '../call/errors';
+import type { Logger } from '../log';
+import { isDatabaseAway } from '../store/database';
+import type { ApiContext } from './endpoint';
+
+/** Seconds a client may wait before it tries again what a dependency's absence refused. */
+const retryAfterSeconds = 2;
+
+const contentType = 'application/problem+json';
+
+/**
+ * An error as clients see it.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9457
+ */
+export function problemOf(error: CallError, instance: string) {
+  const { status, title } = errorCatalogue[error.code];
+  return {
+    type: `urn:call-orchestrator:problem:${error.code.toLowerCase().replaceAll('_', '-')}`,
+    title,
+    status,
+    detail: error.message,
+    instance,
+    code: error.code,
+    error: error.message,
+    ...(error.errors && { errors: error.errors }),
+    ...(error.activeCallId !== undefined && { activeCallId: error.activeCallId }),
+  };
+}
+
+/** The one place that turns an error into an answer. What is not a client's doing is logged, and not told to it. */
+export function renderError(c: ApiContext, error: unknown, log: Logger): Response {
+  const known = asCallError(error);
+  const { status } = errorCatalogue[known.code];
+  const line = { requestId: c.get('requestId'), callId: c.get('callId'), err: loggable(error) };
+  if (known.code === 'INTERNAL_ERROR') log.error(line, 'unforeseen error');
+  if (known.code === 'DEPENDENCY_UNAVAILABLE') {
+    log.warn(line, 'answered 503: a dependency is away');
+    c.header('Retry-After', String(retryAfterSeconds));
+  }
+  return c.body(JSON.stringify(problemOf(known, c.req.path)), status, { 'Content-Type': contentType });
+}
+
+/** Answers a request that is too malformed to reach a route, such as one with a broken Host header. */
+export function renderMalformedRequest(): Response {
+  const problem = problemOf(new CallError('INVALID_REQUEST', 'The request line or the Host header is malformed.'), '/');
+  return new Response(JSON.stringify(problem), { status: problem.status, headers: { 'Content-Type': contentType } });
+}
+
+function asCallError(error: unknown): CallError {
+  if (error instanceof CallError) return error;
+  const [code, detail]: [ErrorCode, string] = isDatabaseAway(error)
+    ? ['DEPENDENCY_UNAVAILABLE', 'The database is away; nothing was changed that you were not told of. Try again.']
+    : ['INTERNAL_ERROR', 'The request failed on our side; the log names the cause under this X-Request-Id.'];
+  const options: CallErrorOptions = { cause: error };
+  return new CallError(code, detail, options);
+}
+
+/** An error without the driver's fields that quote values of a row, which may be phone numbers. */
+function loggable(error: unknown) {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const code = 'code' in error ? String(error.code) : undefined;
+  return { name: error.name, message: error.message, code, stack: error.stack };
+}

@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto';
+
+import type { MiddlewareHandler } from 'hono';
+
+import { maskNumber } from '../call/phone-number';
+import type { Logger } from '../log';
+import { isUuid, type ApiEnv } from './endpoint';
+
+const headers = {
+  'Cache-Control': 'no-store',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+} as const;
+
+/** Asked every few seconds by machines; their lines would drown the others. */
+const quietPaths = new Set(['/health', '/ready', '/metrics']);
+
+/** Gives each request its id, its security headers and its line in the log. */
+export function requestContext(log: Logger): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    const startedAt = performance.now();
+    const given = c.req.header('X-Request-Id');
+    // Only what can neither forge a line of a log nor fill it.
+    const requestId = given !== undefined && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
+    c.set('requestId', requestId);
+    c.header('X-Request-Id', requestId);
+    for (const [name, value] of Object.entries(headers)) c.header(name, value);
+
+    await next();
+
+    const line = {
+      method: c.req.method,
+      path: maskNumbers(c.req.path),
+      status: c.res.status,
+      ms: Math.round(performance.now() - startedAt),
+      requestId,
+      callId: c.get('callId'),
+      attempt: c.get('attempt'),
+    };
+    if (quietPaths.has(c.req.path)) log.debug(line, 'request');
+    else log.info(line, 'request');
+  };
+}
+
+/** A number that a client put where an id belongs must not be logged in full either. */
+export function maskNumbers(path: string): string {
+  return path
+    .split('/')
+    .map((segment) => (isUuid(segment) ? segment : segment.replace(/\d{7,}/g, maskNumber)))
+    .join('/');
+}

@@ -1,0 +1,127 @@
+import { z } from 'zod';
+
+import { reportStatuses } from '../call/call';
+import { attemptParameter, callbackPath } from '../call/names';
+import type { Config } from '../config';
+import type { CallState, DialAnswer, DialRequest, Provider } from './provider';
+
+type ProviderSettings = Pick<Config, 'PROVIDER_BASE_URL' | 'PUBLIC_BASE_URL' | 'PROVIDER_TIMEOUT_SECONDS'>;
+
+const dialed = z.object({ callId: z.string().min(1).max(255) });
+
+const state = z.object({
+  status: z.string(),
+  durationSec: z.number().nonnegative().nullish(),
+  failureReason: z.string().nullish(),
+});
+
+/** 4xx answers that concern this moment rather than the call: another attempt may fare better. */
+const passingRefusals = [408, 409, 425];
+
+/** Answers of a provider that lacks a route. */
+const notSupported = [404, 405, 501];
+
+/** Answers that say that nothing was placed. Other 5xx may come from a gateway behind which the call was placed. */
+const notNow = [429, 503];
+
+/**
+ * A provider that speaks the contract's HTTP: dial, look-up, hang-up.
+ */
+export class HttpProvider implements Provider {
+  constructor(private readonly settings: ProviderSettings) {}
+
+  async dial({ attemptId, to, scriptId, metadata }: DialRequest): Promise<DialAnswer> {
+    const webhookUrl = `${this.settings.PUBLIC_BASE_URL}${callbackPath}?${attemptParameter}=${attemptId}`;
+    try {
+      const response = await this.request('POST', '/api/v1/calls', {
+        headers: { 'content-type': 'application/json', 'idempotency-key': attemptId },
+        body: JSON.stringify({ to, scriptId, metadata, webhookUrl }),
+      });
+      const body = await response.text();
+      if (response.ok) return accepted(body);
+      const reason = `provider answered ${response.status}${reasonIn(body)}`;
+      if (notNow.includes(response.status)) return { kind: 'BUSY', reason };
+      if (response.status >= 500 || response.status < 400) return { kind: 'UNKNOWN', reason };
+      return { kind: 'REFUSED', reason, final: !passingRefusals.includes(response.status) };
+    } catch (error) {
+      // A connection that was never made placed nothing; any other broken exchange may have.
+      return {
+        kind: isRefusedConnection(error) ? 'BUSY' : 'UNKNOWN',
+        reason: `provider not reached: ${causeOf(error)}`,
+      };
+    }
+  }
+
+  async lookUp(externalCallId: string): Promise<CallState> {
+    const response = await this.request('GET', `/api/v1/calls/${encodeURIComponent(externalCallId)}`);
+    const body = await response.text();
+    if (notSupported.includes(response.status)) return { kind: 'UNKNOWN' };
+    if (!response.ok) throw new Error(`provider answered ${response.status} to a look-up`);
+    const { status, durationSec, failureReason } = state.parse(JSON.parse(body));
+    const ended = reportStatuses.find((known) => known === status);
+    if (ended === undefined) return { kind: 'LIVE' };
+    return {
+      kind: 'ENDED',
+      status: ended,
+      durationSec: durationSec == null ? null : Math.round(durationSec),
+      failureReason: failureReason ?? null,
+    };
+  }
+
+  async hangUp(externalCallId: string): Promise<boolean> {
+    const response = await this.request('POST', `/api/v1/calls/${encodeURIComponent(externalCallId)}/hangup`);
+    await response.text();
+    if (notSupported.includes(response.status)) return false;
+    if (!response.ok) throw new Error(`provider answered ${response.status} to a hang-up`);
+    return true;
+  }
+
+  private request(method: string, path: string, init: RequestInit = {}): Promise<Response> {
+    return fetch(`${this.settings.PROVIDER_BASE_URL}${path}`, {
+      ...init,
+      method,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(this.settings.PROVIDER_TIMEOUT_SECONDS * 1_000),
+    });
+  }
+}
+
+/** A 2xx without a call id placed a call that we cannot name: the same key may bring its name. */
+function accepted(body: string): DialAnswer {
+  const parsed = dialed.safeParse(parseJson(body));
+  if (parsed.success) return { kind: 'ACCEPTED', externalCallId: parsed.data.callId };
+  return { kind: 'UNKNOWN', reason: 'provider accepted without a callId' };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+const problem = z.object({
+  error: z.string().optional(),
+  detail: z.string().optional(),
+  message: z.string().optional(),
+});
+
+/** The provider's own words, where its answer has any, short enough for `lastError`. */
+function reasonIn(body: string): string {
+  const parsed = problem.safeParse(parseJson(body));
+  const words = parsed.success ? (parsed.data.detail ?? parsed.data.error ?? parsed.data.message) : undefined;
+  return words === undefined ? '' : `: ${words.slice(0, 200)}`;
+}
+
+function isRefusedConnection(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return (
+    cause instanceof Error && 'code' in cause && ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'].includes(String(cause.code))
+  );
+}
+
+function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}

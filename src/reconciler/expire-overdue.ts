@@ -1,0 +1,40 @@
+import { sql } from 'kysely';
+
+import type { Logger } from '../log';
+import { updateCall } from '../store/calls';
+import type { Database } from '../store/database';
+
+/**
+ * Ends calls whose time passed while nobody looked: before their workflow was started, or in a backoff. Their workflow,
+ * where there is one, is canceled and gives back what it holds.
+ *
+ * @returns how many expired
+ */
+export async function expireOverdue({ db, log }: { db: Database; log: Logger }): Promise<number> {
+  const overdue = await db
+    .selectFrom('calls')
+    .select('id')
+    .where('status', '=', 'PENDING')
+    .where('expires_at', '<=', sql<Date>`now()`)
+    .orderBy('expires_at')
+    .limit(500)
+    .execute();
+  for (const { id } of overdue) {
+    await db.transaction().execute((trx) =>
+      updateCall(trx, id, {
+        from: ['PENDING'],
+        set: {
+          status: 'EXPIRED',
+          ended_at: sql`now()`,
+          next_attempt_at: null,
+          handoff: 'CANCEL',
+          handoff_at: sql`now()`,
+        },
+        when: (eb) => eb('expires_at', '<=', sql<Date>`now()`),
+        events: [{ type: 'call.expired' }],
+      }),
+    );
+    log.info({ callId: id }, 'call expired');
+  }
+  return overdue.length;
+}

@@ -1,0 +1,16 @@
+-- PostgreSQL says that a ticket holds a slot: so it does. Whoever had it here, or another slot of the ticket's, is put right.
+--   KEYS[1] {slots}    ARGV[1] ticket, ARGV[2] slot
+--   returns {'OK', slot, grants} or {'RECOVERING'}
+-- Safe twice: the second time all is as it says. A ticket put out fails its claim and asks again.
+if recovering() then return { 'RECOVERING' } end
+local ticket, slot = ARGV[1], ARGV[2]
+redis.call('ZREM', QUEUE, ticket)
+local other = redis.call('HGET', HOLDERS, ticket)
+if other and other ~= slot then take(ticket, other) end
+local owner = redis.call('HGET', OWNERS, slot)
+if owner and owner ~= ticket then take(owner, slot) end
+redis.call('ZREM', FREE, slot)
+redis.call('HSET', HOLDERS, ticket, slot)
+redis.call('HSET', OWNERS, slot, ticket)
+redis.call('ZREM', UNCLAIMED, ticket)
+return { 'OK', tonumber(slot), hand_out() }

@@ -1,0 +1,33 @@
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+
+import { workflowId } from '../call/names';
+import { signalNames, type SlotGranted } from '../call/workflow-messages';
+import type { Grant, Semaphore } from './semaphore';
+
+/**
+ * Tells each attempt that a slot is its own. One whose workflow is gone gives the slot back at once, which may bring
+ * further grants: they are told as well. Safe to repeat: a grant told twice is one grant.
+ */
+export async function signalGrants(
+  deps: { temporal: Client; semaphore: Semaphore },
+  grants: readonly Grant[],
+): Promise<void> {
+  const told = await Promise.all(grants.map((grant) => signalGrant(deps.temporal, grant)));
+  const unwanted = grants.filter((_, index) => !told[index]);
+  for (const grant of unwanted) {
+    const { grants: further } = await deps.semaphore.release(grant);
+    await signalGrants(deps, further);
+  }
+}
+
+/** @returns false where there is no workflow to take the slot */
+async function signalGrant(temporal: Client, { callId, attemptId, slot }: Grant): Promise<boolean> {
+  const granted: SlotGranted = { attemptId, slot };
+  try {
+    await temporal.workflow.getHandle(workflowId(callId)).signal(signalNames.slotGranted, granted);
+    return true;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,49 @@
+import { createApp } from '../api/app';
+import { listen, type ListeningServer } from '../api/server';
+import type { Config } from '../config';
+import { deliverReport } from '../intake/provider-reports';
+import { Starter } from '../intake/starter';
+import { openReadyDatabase } from './database';
+import { openDependencyChecks } from './dependency-checks';
+import { DependencyError, runRole, type RoleContext, type RunningRole } from './role';
+import { openTemporalClient } from './temporal';
+
+/** Opens the API: it needs PostgreSQL, and serves while everything else is away. */
+async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
+  const db = await openReadyDatabase(config, log);
+  const temporal = openTemporalClient(config);
+  const checks = openDependencyChecks(config, log, { db, temporal });
+  const app = createApp({
+    db,
+    config,
+    log,
+    starter: new Starter({ db, temporal: temporal.client, policy: config, log }),
+    deliverReport: (attemptId) => deliverReport({ db, temporal: temporal.client }, attemptId),
+    checks: checks.checks,
+  });
+  const server = await listen(app, { host: config.HOST, port: config.PORT }).catch((error: unknown) =>
+    explain(error, config),
+  );
+  log.info({ url: server.url }, `API on ${server.url}`);
+  return {
+    close: async () => {
+      await server.close();
+      await Promise.all([checks.close(), temporal.close()]);
+      await db.destroy();
+    },
+  };
+}
+
+function explain(error: unknown, { HOST, PORT }: Pick<Config, 'HOST' | 'PORT'>): ListeningServer {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const remedies = new Map<unknown, string>([
+    ['EADDRINUSE', `Port ${PORT} is taken on ${HOST}: stop what listens there, or set PORT.`],
+    ['EACCES', `Port ${PORT} may not be opened by this user: set PORT to one above 1023.`],
+    ['EADDRNOTAVAIL', `This machine has no address ${HOST}: set HOST to one of its own, or to 0.0.0.0.`],
+    ['ENOTFOUND', `The host name ${HOST} is unknown: set HOST to an address of this machine.`],
+  ]);
+  const remedy = remedies.get(code);
+  throw remedy === undefined ? error : new DependencyError(remedy, { cause: error });
+}
+
+void runRole('api', openApi);

@@ -1,0 +1,2 @@
+export { placeCall } from './place-call';
+export { reconcile } from './reconcile';

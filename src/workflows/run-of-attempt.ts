@@ -1,0 +1,106 @@
+import { defineSearchAttributeKey } from '@temporalio/common';
+import {
+  condition,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+  uuid4,
+  workflowInfo,
+} from '@temporalio/workflow';
+
+import { backoffSeconds } from '../call/backoff';
+import type { CallStatus } from '../call/call';
+import { searchAttributes } from '../call/names';
+import type { CallReported, PlaceCallInput } from '../call/workflow-messages';
+import { callEdited, callReported, slotGranted } from './messages';
+
+const statusKey = defineSearchAttributeKey(searchAttributes.status, 'KEYWORD');
+const scriptIdKey = defineSearchAttributeKey(searchAttributes.scriptId, 'KEYWORD');
+const attemptKey = defineSearchAttributeKey(searchAttributes.attempt, 'INT');
+
+/**
+ * What one run of the workflow knows: its attempt, and what it was told of it. The attempt's id is its own, never the
+ * attempt's number, so that a signal for another attempt, late or stale, is known as such and ignored.
+ */
+export class RunOfAttempt {
+  readonly attemptId = uuid4();
+  readonly callId: string;
+  readonly round: number;
+  /** 1 for the call's first attempt. */
+  readonly number = workflowInfo().attempt;
+  grantedSlot: number | undefined;
+  report: CallReported | undefined;
+  private title: string;
+  private expiresAt: number;
+
+  constructor(private readonly input: PlaceCallInput) {
+    this.callId = input.callId;
+    this.round = input.round;
+    this.title = input.title;
+    this.expiresAt = Date.parse(input.expiresAt);
+
+    setHandler(slotGranted, ({ attemptId, slot }) => {
+      if (attemptId === this.attemptId) this.grantedSlot = slot;
+    });
+    setHandler(callReported, (report) => {
+      if (report.attemptId === this.attemptId) this.report ??= report;
+    });
+    setHandler(callEdited, ({ title, scriptId, expiresAt }) => {
+      this.title = title;
+      this.expiresAt = Date.parse(expiresAt);
+      upsertSearchAttributes([{ key: scriptIdKey, value: scriptId }]);
+    });
+    // What a run sets does not carry to the next, and the values of the start are those of attempt 1.
+    if (this.number > 1) upsertSearchAttributes([{ key: attemptKey, value: this.number }]);
+    this.tell('waiting for a slot');
+  }
+
+  get ids(): { callId: string; round: number; attemptId: string } {
+    return { callId: this.callId, round: this.round, attemptId: this.attemptId };
+  }
+
+  /** Whether Temporal's retry policy will run the workflow again when this run fails. */
+  get mayRetry(): boolean {
+    return this.number < (workflowInfo().retryPolicy?.maximumAttempts ?? Infinity);
+  }
+
+  /** Seconds until the next run, should this one fail. */
+  get retryInSeconds(): number {
+    const policy = workflowInfo().retryPolicy;
+    return backoffSeconds(
+      { initialSeconds: Number(policy?.initialInterval ?? 1_000) / 1_000, backoff: policy?.backoffCoefficient ?? 2 },
+      this.number,
+    );
+  }
+
+  /** Waits for the grant. @returns the slot, or undefined once the call has expired by what is known here */
+  async slotOrExpiry(): Promise<number | undefined> {
+    while (this.grantedSlot === undefined) {
+      const expiresAt = this.expiresAt;
+      const changed = () => this.grantedSlot !== undefined || this.expiresAt !== expiresAt;
+      if (!(await condition(changed, Math.max(expiresAt - Date.now(), 1)))) return undefined;
+    }
+    return this.grantedSlot;
+  }
+
+  /** The record knows a later expiry than this run did. */
+  expiresLater(expiresAt: string): void {
+    this.expiresAt = Date.parse(expiresAt);
+  }
+
+  /** @returns the report, or undefined where none came within MAX_CALL_SECONDS */
+  async reportOrDeadline(): Promise<CallReported | undefined> {
+    await condition(() => this.report !== undefined, this.input.maxCallSeconds * 1_000);
+    return this.report;
+  }
+
+  /** Shows in the Web UI what the call is doing. */
+  tell(doing: string): void {
+    const total = workflowInfo().retryPolicy?.maximumAttempts ?? this.number;
+    setCurrentDetails(`**${this.title}** · attempt ${this.number} of ${total} · ${doing}`);
+  }
+
+  showStatus(status: CallStatus): void {
+    upsertSearchAttributes([{ key: statusKey, value: status }]);
+  }
+}
