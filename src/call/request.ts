@@ -50,7 +50,7 @@ const scriptId = z
   .meta({ example: 'testScript', description: 'The script the provider speaks.' });
 
 const expiresAt = z.iso
-  .datetime({ offset: true, message: 'must be a time such as 2030-01-31T12:00:00Z' })
+  .datetime({ offset: true, message: 'must be a time such as 2030-01-31T12:00:00Z', abort: true })
   .superRefine((value, context) => {
     const milliseconds = Date.parse(value) - Date.now();
     if (Number.isNaN(milliseconds)) context.addIssue({ code: 'custom', message: 'is not a time that exists' });
@@ -81,7 +81,11 @@ export function requestSchemas(allowed: readonly NumberType[]) {
     /** `PATCH /calls/:id`: at least one field. */
     change: z
       .strictObject({ ...fields, to: fields.to.optional(), scriptId: scriptId.optional() })
-      .refine((value) => Object.keys(value).length > 0, 'must name at least one field'),
+      .refine((value) => Object.keys(value).length > 0, {
+        message: 'must name at least one field',
+        // One that names only unknown fields is told of those.
+        when: ({ issues }) => issues.length === 0,
+      }),
   };
 }
 
@@ -105,7 +109,7 @@ export function fieldErrors(error: z.ZodError): FieldError[] {
 
 /** Parses what a client sent. @throws CallError INVALID_REQUEST listing every bad field */
 export function parseRequest<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: plainWords });
   // zod skips an own `__proto__` when it looks for unknown names.
   const smuggled = typeof value === 'object' && value !== null && Object.hasOwn(value, '__proto__');
   if (parsed.success && !smuggled) return parsed.data;
@@ -116,6 +120,12 @@ export function parseRequest<Schema extends z.ZodType>(schema: Schema, value: un
   throw new CallError('INVALID_REQUEST', errors.map((error) => `${error.path || 'body'} ${error.message}`).join('; '), {
     errors,
   });
+}
+
+/** For clients, who know JSON's types and not zod's phrases. */
+function plainWords(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code !== 'invalid_type') return undefined;
+  return issue.input === undefined ? 'is missing' : `must be of type ${issue.expected}`;
 }
 
 /** The same JSON whatever the order of names: what two requests with one key are compared by. */

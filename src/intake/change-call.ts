@@ -5,7 +5,7 @@ import type { CallChange } from '../call/request';
 import { activeStatuses, retryableStatuses } from '../call/transitions';
 import type { Config } from '../config';
 import { findActiveCall, findCall, updateCall, type CallUpdate } from '../store/calls';
-import { violatedUnique, type CallRow, type Database } from '../store/database';
+import { isDeadlock, violatedUnique, type CallRow, type Database } from '../store/database';
 
 /** A PENDING call's workflow that was not started yet reads the row when it is: it need not be told. */
 const editedUnlessStarting = sql<'START' | 'EDITED'>`case when handoff = 'START' then 'START' else 'EDITED' end`;
@@ -91,8 +91,13 @@ async function changeCall(
   number: string | undefined,
   update: CallUpdate,
 ): Promise<CallRow> {
+  const change = () => db.transaction().execute((trx) => updateCall(trx, id, update));
   try {
-    const row = await db.transaction().execute((trx) => updateCall(trx, id, update));
+    // Two calls that take each other's number at once wait for each other; the one that is ended meets the index then.
+    const row = await change().catch((error: unknown) => {
+      if (isDeadlock(error)) return change();
+      throw error;
+    });
     if (row) return row;
   } catch (error) {
     if (violatedUnique(error) !== 'calls_active_number' || number === undefined) throw error;

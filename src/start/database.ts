@@ -1,5 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
-
 import { sql } from 'kysely';
 
 import type { Config } from '../config';
@@ -7,29 +5,19 @@ import type { Logger } from '../log';
 import { isDatabaseAway, openDatabase, type Database } from '../store/database';
 import { pendingMigrations } from '../store/migrate';
 import { DependencyError } from './role';
-
-export interface DatabaseWait {
-  /** How long PostgreSQL may take to answer, as it does while it starts up. */
-  patienceSeconds: number;
-  retrySeconds: number;
-}
+import { waitForDependency } from './wait-for-dependency';
 
 /**
- * Opens the pool and waits until PostgreSQL answers, its schema up to date.
+ * Opens the pool and waits until PostgreSQL answers with the schema we need.
  *
- * @throws DependencyError where PostgreSQL stays away or refuses us, or was not migrated
+ * @throws DependencyError where PostgreSQL stays away, refuses us, or was not migrated
  */
 export async function openReadyDatabase(
   config: Pick<Config, 'DATABASE_URL' | 'DATABASE_POOL_SIZE'>,
   log: Logger,
-  wait: DatabaseWait = { patienceSeconds: 20, retrySeconds: 1 },
 ): Promise<Database> {
-  const db = openDatabase(config.DATABASE_URL, {
-    poolSize: config.DATABASE_POOL_SIZE,
-    onIdleError: (error) => log.warn({ err: error }, 'lost an idle connection to PostgreSQL'),
-  });
+  const db = await openReachableDatabase(config, log);
   try {
-    await untilItAnswers(db, config.DATABASE_URL, log, wait);
     const missing = await pendingMigrations(db);
     if (missing.length > 0) {
       throw new DependencyError(`The database lacks ${missing.join(', ')}: run \`npm run migrate\` first.`);
@@ -41,28 +29,40 @@ export async function openReadyDatabase(
   }
 }
 
-async function untilItAnswers(db: Database, url: string, log: Logger, wait: DatabaseWait): Promise<void> {
-  const { host, pathname } = new URL(url);
-  const deadline = Date.now() + wait.patienceSeconds * 1_000;
-  for (;;) {
-    try {
-      await sql`select 1`.execute(db);
-      return;
-    } catch (error) {
-      if (!isDatabaseAway(error)) {
-        const database = decodeURIComponent(pathname.slice(1));
-        throw new DependencyError(`PostgreSQL at ${host} refuses database ${database}: check DATABASE_URL.`, {
-          cause: error,
-        });
-      }
-      if (Date.now() >= deadline) {
-        throw new DependencyError(
-          `PostgreSQL at ${host} did not answer for ${wait.patienceSeconds} s: start it, or check DATABASE_URL.`,
-          { cause: error },
-        );
-      }
-      log.warn({ cause: String(error) }, `waiting for PostgreSQL at ${host}`);
-      await delay(wait.retrySeconds * 1_000);
+/**
+ * Opens the pool and waits until PostgreSQL answers.
+ *
+ * @throws DependencyError where PostgreSQL stays away or refuses us
+ */
+export async function openReachableDatabase(
+  config: Pick<Config, 'DATABASE_URL' | 'DATABASE_POOL_SIZE'>,
+  log: Logger,
+): Promise<Database> {
+  const db = openDatabase(config.DATABASE_URL, {
+    poolSize: config.DATABASE_POOL_SIZE,
+    onIdleError: (error) => log.warn({ err: error }, 'PostgreSQL connection lost; the pool makes a new one'),
+  });
+  try {
+    const refusal = await waitForDependency(log, 'PostgreSQL', 'DATABASE_URL', () => reach(db));
+    if (refusal !== undefined) {
+      throw new DependencyError('PostgreSQL refuses us: check the user, password and database of DATABASE_URL.', {
+        cause: refusal,
+      });
     }
+    return db;
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
+}
+
+/** @returns why PostgreSQL refuses us, which waiting does not mend. @throws what says that it is away */
+async function reach(db: Database): Promise<unknown> {
+  try {
+    await sql`select 1`.execute(db);
+    return undefined;
+  } catch (error) {
+    if (isDatabaseAway(error)) throw error;
+    return error;
   }
 }

@@ -61,6 +61,17 @@ export async function findBySource(db: Database, source: string): Promise<CallRo
   return db.selectFrom('calls').selectAll().where('source', '=', source).executeTakeFirst();
 }
 
+/** @returns those of the messages that have a call */
+export async function findCalledSources(db: Database, sources: readonly string[]): Promise<Set<string>> {
+  if (sources.length === 0) return new Set();
+  const rows = await db
+    .selectFrom('calls')
+    .select((eb) => eb.ref('source').$notNull().as('source'))
+    .where('source', 'in', sources)
+    .execute();
+  return new Set(rows.map((row) => row.source));
+}
+
 /** The call as it was when it was accepted: the answer its request got. */
 export async function readAcceptedCall(db: Database, callId: string): Promise<Call> {
   const event = await db

@@ -45,6 +45,17 @@ export async function appendRejection(
     .execute();
 }
 
+/** @returns those of the messages of which it has been told that no call was made */
+export async function findRejectedSources(db: Database, sources: readonly string[]): Promise<Set<string>> {
+  if (sources.length === 0) return new Set();
+  const rows = await db
+    .selectFrom('call_events')
+    .select((eb) => eb.ref('source').$notNull().as('source'))
+    .where('source', 'in', sources)
+    .execute();
+  return new Set(rows.map((row) => row.source));
+}
+
 /** The event as `calls.events` and the timeline show it. */
 export function eventOf(row: Selectable<CallEventsTable>): CallEvent | CallRejectedEvent {
   // The body was written by the two functions above; its shape follows from the type.

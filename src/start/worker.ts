@@ -1,0 +1,95 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { Client, Connection } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { createActivities } from '../activities';
+import { taskQueue } from '../call/names';
+import { Starter } from '../intake/starter';
+import type { Logger } from '../log';
+import { HttpProvider } from '../provider/http-provider';
+import { openRedis, redisProblem } from '../slots/redis';
+import { Semaphore } from '../slots/semaphore';
+import { openReadyDatabase } from './database';
+import { ensureReconcileSchedule } from './reconcile-schedule';
+import { serveHealth } from './health-server';
+import { DependencyError, runRole, type RoleContext, type RunningRole } from './role';
+import { temporalConnectionOptions } from './temporal';
+import { waitForDependency } from './wait-for-dependency';
+
+/** The worker: carries out the workflows and their steps. */
+async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
+  installRuntime(log);
+  const db = await openReadyDatabase(config, log);
+  const redis = openRedis(config.REDIS_URL, log);
+  await waitForDependency(log, 'Redis', 'REDIS_URL', async () => {
+    if (redis.status === 'wait' || redis.status === 'end') await redis.connect();
+    await redis.ping();
+  });
+  const problem = await redisProblem(redis);
+  if (problem !== undefined) throw new DependencyError(problem);
+
+  const options = temporalConnectionOptions(config);
+  const connection = await waitForDependency(log, 'Temporal', 'TEMPORAL_ADDRESS', () =>
+    NativeConnection.connect(options),
+  );
+  const clientConnection = Connection.lazy(options);
+  const temporal = new Client({ connection: clientConnection, namespace: config.TEMPORAL_NAMESPACE });
+
+  const semaphore = new Semaphore(redis, db, config.MAX_CONCURRENT_CALLS);
+  const starter = new Starter({ db, temporal, policy: config, log });
+  const worker = await Worker.create({
+    connection,
+    namespace: config.TEMPORAL_NAMESPACE,
+    taskQueue,
+    ...workflowCode(),
+    activities: createActivities({
+      db,
+      temporal,
+      semaphore,
+      provider: new HttpProvider(config),
+      starter,
+      log,
+      dialPatienceSeconds: config.DIAL_PATIENCE_SECONDS,
+    }),
+    shutdownGraceTime: '15s',
+    shutdownForceTime: '20s',
+  });
+  await ensureReconcileSchedule(temporal, config.RECONCILE_SECONDS);
+  const health = await serveHealth(config.HEALTH_PORT);
+  const run = worker.run();
+
+  return {
+    failed: run.then(() => new Promise<never>(() => undefined)),
+    close: async () => {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      await run.catch((error: unknown) => log.error({ err: error }, 'worker ended badly'));
+      await health.close();
+      await connection.close();
+      await clientConnection.close();
+      redis.disconnect();
+      await db.destroy();
+    },
+  };
+}
+
+/** The bundle that the build made; without a build, as in tests, the worker makes its own. */
+function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+  const bundle = join(__dirname, '../../workflow-bundle.js');
+  return existsSync(bundle)
+    ? { workflowBundle: { codePath: bundle } }
+    : { workflowsPath: require.resolve('../workflows') };
+}
+
+/** The SDK's own log lines join ours, and signals are ours to handle. */
+function installRuntime(log: Logger): void {
+  Runtime.install({
+    shutdownSignals: [],
+    logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
+      const line = level === 'ERROR' ? 'error' : level === 'WARN' ? 'warn' : 'info';
+      log[line]({ sdk: meta }, message);
+    }),
+  });
+}
+
+void runRole('worker', openWorker);

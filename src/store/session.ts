@@ -1,0 +1,72 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
+import { Kysely, PostgresDialect, sql } from 'kysely';
+import pg from 'pg';
+
+import type { Database, Schema } from './database';
+
+/** One connection to PostgreSQL of its own: what a session holds, such as a lock, lasts exactly as long as it does. */
+export interface Session {
+  /** Its statements all go over the one connection: that they succeed shows that the session still stands. */
+  db: Database;
+  /** Aborted when the connection is lost or closed. */
+  ended: AbortSignal;
+  /** Takes the lock of that number, if nobody has it, until the session ends. */
+  tryLock: (lock: number) => Promise<boolean>;
+  close: () => Promise<void>;
+}
+
+/** Numbers of PostgreSQL's session advisory locks, all in one place so that no two purposes share one. */
+export const sessionLocks = { relay: 728_301 } as const;
+
+const keepAliveSeconds = 15;
+const givenUpAfterSeconds = 60;
+
+/**
+ * Opens a session. The server ends it where its process no longer speaks (stopped, or its machine gone), so that a lock
+ * is never held by the dead.
+ *
+ * @throws where no connection can be made within 5 s
+ */
+export async function openSession(url: string, name: string): Promise<Session> {
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: 5_000,
+    statement_timeout: 15_000,
+    query_timeout: 20_000,
+    keepAlive: true,
+    application_name: name,
+    options: `-c idle_session_timeout=${givenUpAfterSeconds}s -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4`,
+  });
+  const ending = new AbortController();
+  client.on('error', (error) => ending.abort(error));
+  client.on('end', () => ending.abort(new Error('the connection to PostgreSQL ended')));
+  await client.connect();
+
+  const db = new Kysely<Schema>({
+    dialect: new PostgresDialect({
+      pool: {
+        connect: () => Promise.resolve({ query: client.query.bind(client), release: () => undefined }),
+        end: () => client.end(),
+      },
+    }),
+  });
+  const timer = setInterval(() => {
+    sql`select 1`.execute(db).catch((error: unknown) => ending.abort(error));
+  }, keepAliveSeconds * 1_000);
+  ending.signal.addEventListener('abort', () => clearInterval(timer));
+
+  return {
+    db,
+    ended: ending.signal,
+    tryLock: async (lock) => {
+      const { rows } = await sql<{ locked: boolean }>`select pg_try_advisory_lock(${lock}) as locked`.execute(db);
+      return rows[0]?.locked === true;
+    },
+    close: async () => {
+      ending.abort(new Error('the session was closed'));
+      // A server that hangs does not answer the goodbye; it ends the session by itself when it comes round.
+      await Promise.race([db.destroy().catch(() => undefined), pause(2_000, undefined, { ref: false })]);
+    },
+  };
+}

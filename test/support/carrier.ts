@@ -1,0 +1,233 @@
+import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import type { WorkflowHandle } from '@temporalio/client';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { Redis } from 'ioredis';
+
+import { createActivities } from '../../src/activities';
+import type { Attempt, Call, CallStatus, ReportStatus } from '../../src/call/call';
+import { taskQueue, workflowId } from '../../src/call/names';
+import type { CallRequest } from '../../src/call/request';
+import { isFinal } from '../../src/call/transitions';
+import { readConfig, type Config } from '../../src/config';
+import { acceptCalls } from '../../src/intake/accept-call';
+import { deliverReport, receiveReport } from '../../src/intake/provider-reports';
+import { Starter } from '../../src/intake/starter';
+import { createLog } from '../../src/log';
+import { openRedis } from '../../src/slots/redis';
+import { Semaphore } from '../../src/slots/semaphore';
+import { listAttempts } from '../../src/store/attempts';
+import { listEvents } from '../../src/store/call-events';
+import { findCall } from '../../src/store/calls';
+import type { CallRow, Database } from '../../src/store/database';
+import { callOf } from '../../src/store/rows';
+import { createTestDatabase } from './database';
+import { ScriptedProvider } from './scripted-provider';
+import { createTestNamespace } from './temporal';
+import { waitUntil } from './wait-until';
+
+/** Jest's workers share one Redis: each has a logical database of its own, emptied for each file. */
+function redisUrl(config: Config): string {
+  const url = new URL(config.REDIS_URL);
+  url.pathname = `/${Number(process.env['JEST_WORKER_ID'] ?? '1') % 16}`;
+  return url.href;
+}
+
+let runtimeInstalled = false;
+
+function quietRuntime(): void {
+  if (!runtimeInstalled) Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
+  runtimeInstalled = true;
+}
+
+/**
+ * The whole carrying of calls in the test's process: real Temporal, PostgreSQL and Redis, each fresh, and a provider that
+ * the test scripts. Calls come in by the door that HTTP and Kafka share.
+ */
+export class Carrier {
+  readonly provider = new ScriptedProvider();
+  private numbers = 0;
+
+  private constructor(
+    readonly config: Config,
+    readonly db: Database,
+    readonly redis: Redis,
+    readonly namespace: Awaited<ReturnType<typeof createTestNamespace>>,
+    readonly starter: Starter,
+    readonly semaphore: Semaphore,
+    private readonly dropDatabase: () => Promise<void>,
+  ) {}
+
+  static async open(settings: Record<string, string> = {}): Promise<Carrier> {
+    quietRuntime();
+    const config = readConfig({ RETRY_INITIAL_SECONDS: '0.2', ...process.env, ...settings });
+    const log = createLog('test', 'silent');
+    const [{ db, drop }, namespace] = await Promise.all([createTestDatabase(), createTestNamespace()]);
+    const redis = openRedis(redisUrl(config), log);
+    await redis.connect();
+    await redis.flushdb();
+    const starter = new Starter({ db, temporal: namespace.client, policy: config, log });
+    const semaphore = new Semaphore(redis, db, config.MAX_CONCURRENT_CALLS);
+    return new Carrier(config, db, redis, namespace, starter, semaphore, drop);
+  }
+
+  private worker: Worker | undefined;
+  private running: Promise<void> | undefined;
+
+  async startWorker(): Promise<void> {
+    this.worker = await Worker.create({
+      namespace: this.namespace.namespace,
+      connection: await nativeConnection(this.config),
+      taskQueue,
+      workflowBundle: { codePath: join(__dirname, '../../dist/workflow-bundle.js') },
+      activities: createActivities({
+        db: this.db,
+        temporal: this.namespace.client,
+        semaphore: this.semaphore,
+        provider: this.provider,
+        starter: this.starter,
+        log: createLog('test', 'silent'),
+        dialPatienceSeconds: this.config.DIAL_PATIENCE_SECONDS,
+      }),
+      shutdownGraceTime: '1s',
+      shutdownForceTime: '5s',
+    });
+    this.running = this.worker.run();
+  }
+
+  async stopWorker(): Promise<void> {
+    this.worker?.shutdown();
+    await this.running;
+    this.worker = undefined;
+  }
+
+  async close(): Promise<void> {
+    if (this.worker) await this.stopWorker();
+    this.redis.disconnect();
+    await this.namespace.close();
+    await this.dropDatabase();
+  }
+
+  /** A number that no other call of this file has. */
+  freshNumber(): string {
+    return `+9665${String(10_000_000 + this.numbers++).padStart(8, '0')}`;
+  }
+
+  /** Accepts a call, without telling Temporal. */
+  async accept(request: Partial<CallRequest> = {}): Promise<CallRow> {
+    const [answer] = await acceptCalls(this.db, this.config, [
+      { request: { to: this.freshNumber(), scriptId: 'test', ...request }, requestKey: null, source: null },
+    ]);
+    if (answer?.kind !== 'ACCEPTED') throw new Error(`not accepted: ${JSON.stringify(answer)}`);
+    return answer.row;
+  }
+
+  /** Accepts a call and starts its workflow. @returns its id */
+  async place(request: Partial<CallRequest> = {}): Promise<string> {
+    const row = await this.accept(request);
+    await this.starter.handOff(row);
+    return row.id;
+  }
+
+  /** The provider's webhook, for the call's attempt in progress: stored, then signalled. Returns once it has ended. */
+  async report(callId: string, status: ReportStatus, failureReason: string | null = null): Promise<void> {
+    const attempt = await this.attemptOnTheLine(callId);
+    await this.reportOf(attempt, status, failureReason);
+    await waitUntil(`attempt ${attempt.number} of ${callId} ended`, async () =>
+      (await listAttempts(this.db, callId)).some(({ id, endedAt }) => id === attempt.id && endedAt !== null),
+    );
+  }
+
+  async reportOf(attempt: Attempt, status: ReportStatus, failureReason: string | null = null): Promise<void> {
+    const report = {
+      externalCallId: attempt.externalCallId ?? `unnamed-${randomUUID()}`,
+      status,
+      durationSec: 7,
+      failureReason,
+      completedAt: new Date(),
+    };
+    await receiveReport(this.db, report, attempt.id);
+    await deliverReport({ db: this.db, temporal: this.namespace.client }, attempt.id);
+  }
+
+  /** Waits until the call's latest attempt is with the provider. */
+  async attemptOnTheLine(callId: string): Promise<Attempt> {
+    return waitUntil(`call ${callId} on the line`, async () => {
+      const attempt = (await listAttempts(this.db, callId)).at(-1);
+      return attempt?.endedAt === null && attempt.externalCallId !== null ? attempt : undefined;
+    });
+  }
+
+  async call(callId: string): Promise<Call> {
+    const row = await findCall(this.db, callId);
+    if (!row) throw new Error(`no call ${callId}`);
+    return callOf(row);
+  }
+
+  attempts(callId: string): Promise<Attempt[]> {
+    return listAttempts(this.db, callId);
+  }
+
+  async eventTypes(callId: string): Promise<string[]> {
+    return (await listEvents(this.db, callId)).map((event) => event.type);
+  }
+
+  async untilStatus(callId: string, status: CallStatus, seconds?: number): Promise<Call> {
+    return waitUntil(
+      `call ${callId} is ${status}`,
+      async () => {
+        const call = await this.call(callId);
+        if (call.status !== status && isFinal(call.status)) throw new Error(`call is ${call.status}, not ${status}`);
+        return call.status === status ? call : undefined;
+      },
+      seconds,
+    );
+  }
+
+  /** Waits until the attempt stands in the queue by the record. */
+  async untilWaiting(callId: string): Promise<string> {
+    return waitUntil(`call ${callId} waits for a slot`, async () => {
+      const row = await this.db
+        .selectFrom('attempts')
+        .select('id')
+        .where('call_id', '=', callId)
+        .where('started_at', 'is', null)
+        .where('ended_at', 'is', null)
+        .executeTakeFirst();
+      return row?.id;
+    });
+  }
+
+  workflow(callId: string): WorkflowHandle {
+    return this.namespace.client.workflow.getHandle(workflowId(callId));
+  }
+
+  /** How Temporal says the call's latest run ended, once it has. */
+  async workflowStatus(callId: string): Promise<string> {
+    return waitUntil(`workflow of ${callId} closed`, async () => {
+      const { status } = await this.workflow(callId).describe();
+      return status.name === 'RUNNING' ? undefined : status.name;
+    });
+  }
+
+  /** Keeps the history of the call's latest run for the replay test, when asked to by RECORD_HISTORIES=1. */
+  async record(callId: string, name: string): Promise<void> {
+    if (process.env['RECORD_HISTORIES'] !== '1') return;
+    await this.workflowStatus(callId);
+    const history = historyToJSON(await this.workflow(callId).fetchHistory());
+    await writeFile(join(__dirname, `../workflows/histories/${name}.json`), `${history}\n`);
+  }
+
+  /** Slots that Redis has given out. */
+  async slotsHeld(): Promise<number> {
+    return this.redis.hlen('{slots}:holders');
+  }
+}
+
+async function nativeConnection(config: Config) {
+  const { NativeConnection } = await import('@temporalio/worker');
+  return NativeConnection.connect({ address: config.TEMPORAL_ADDRESS });
+}

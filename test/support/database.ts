@@ -1,0 +1,49 @@
+import { randomBytes } from 'node:crypto';
+
+import pg from 'pg';
+
+import { readConfig } from '../../src/config';
+import { openDatabase, type Database } from '../../src/store/database';
+import { migrateDatabase } from '../../src/store/migrate';
+
+export interface TestDatabase {
+  db: Database;
+  url: string;
+  /** Closes the pool and drops the database, whoever else is still connected to it. */
+  drop: () => Promise<void>;
+}
+
+/** A database of its own, fresh and migrated, on the server that DATABASE_URL names. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const empty = await createEmptyDatabase();
+  const db = openDatabase(empty.url, { poolSize: 20, onIdleError: () => undefined });
+  await migrateDatabase(db);
+  return {
+    db,
+    url: empty.url,
+    drop: async () => {
+      await db.destroy();
+      await empty.drop();
+    },
+  };
+}
+
+/** The same, before any migration. */
+export async function createEmptyDatabase(): Promise<Pick<TestDatabase, 'url' | 'drop'>> {
+  const { DATABASE_URL } = readConfig(process.env);
+  const name = `test_${randomBytes(8).toString('hex')}`;
+  await onServer(DATABASE_URL, `create database ${name}`);
+  const url = new URL(DATABASE_URL);
+  url.pathname = `/${name}`;
+  return { url: url.href, drop: () => onServer(DATABASE_URL, `drop database if exists ${name} with (force)`) };
+}
+
+async function onServer(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
