@@ -38,6 +38,8 @@ export async function runRole(name: string, open: (context: RoleContext) => Prom
     const role = await Promise.race([opening, stop]);
     if (typeof role === 'object') {
       log.info('ready');
+      // Only a supervisor listens.
+      process.send?.('ready');
       await Promise.race([stop, role.failed ?? stop]);
       log.info('stopping');
       await within(closeDeadlineSeconds, role.close());

@@ -1,4 +1,4 @@
-import { proxyActivities } from '@temporalio/workflow';
+import { proxyActivities, sleep } from '@temporalio/workflow';
 
 import type { Activities, ReconcilerDuty } from '../activities';
 
@@ -8,6 +8,14 @@ const { deliverReports, expireOverdue, handOffLeftBehind, resendGrants } = proxy
   retry: { maximumAttempts: 1 },
 });
 
+export interface ReconcileInput {
+  everySeconds: number;
+  rounds: number;
+}
+
+/** How many things each duty mended, or why it could not. */
+type Mended = Record<ReconcilerDuty, number | string>;
+
 const duties: Record<ReconcilerDuty, () => Promise<number>> = {
   handOffLeftBehind,
   deliverReports,
@@ -16,12 +24,22 @@ const duties: Record<ReconcilerDuty, () => Promise<number>> = {
 };
 
 /**
- * Mends what a crash or an outage left half done, every few seconds by a Temporal Schedule. Each duty stands for itself:
- * one that fails keeps none of the others from being done.
+ * Mends what a crash or an outage left half done, every few seconds. A Temporal Schedule sees to it that one run follows
+ * the other.
  *
- * @returns how many things each duty mended, or why it could not
+ * @returns what its last round mended
  */
-export async function reconcile(): Promise<Record<ReconcilerDuty, number | string>> {
+export async function reconcile({ everySeconds, rounds }: ReconcileInput): Promise<Mended> {
+  let mended = await mend();
+  for (let round = 1; round < rounds; round++) {
+    await sleep(everySeconds * 1_000, { summary: 'Until the next round' });
+    mended = await mend();
+  }
+  return mended;
+}
+
+/** Each duty stands for itself: one that fails keeps none of the others from being done. */
+async function mend(): Promise<Mended> {
   const done = await Promise.all(
     Object.entries(duties).map(async ([name, duty]) => {
       try {
@@ -31,5 +49,5 @@ export async function reconcile(): Promise<Record<ReconcilerDuty, number | strin
       }
     }),
   );
-  return Object.fromEntries(done) as Record<ReconcilerDuty, number | string>;
+  return Object.fromEntries(done) as Mended;
 }

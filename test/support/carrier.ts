@@ -25,16 +25,10 @@ import { findCall } from '../../src/store/calls';
 import type { CallRow, Database } from '../../src/store/database';
 import { callOf } from '../../src/store/rows';
 import { createTestDatabase } from './database';
+import { emptyRedisDatabase } from './redis';
 import { ScriptedProvider } from './scripted-provider';
 import { createTestNamespace } from './temporal';
 import { waitUntil } from './wait-until';
-
-/** Jest's workers share one Redis: each has a logical database of its own, emptied for each file. */
-function redisUrl(config: Config): string {
-  const url = new URL(config.REDIS_URL);
-  url.pathname = `/${Number(process.env['JEST_WORKER_ID'] ?? '1') % 16}`;
-  return url.href;
-}
 
 let runtimeInstalled = false;
 
@@ -66,9 +60,8 @@ export class Carrier {
     const config = readConfig({ RETRY_INITIAL_SECONDS: '0.2', ...process.env, ...settings });
     const log = createLog('test', 'silent');
     const [{ db, drop }, namespace] = await Promise.all([createTestDatabase(), createTestNamespace()]);
-    const redis = openRedis(redisUrl(config), log);
+    const redis = openRedis(await emptyRedisDatabase(), log);
     await redis.connect();
-    await redis.flushdb();
     const starter = new Starter({ db, temporal: namespace.client, policy: config, log });
     const semaphore = new Semaphore(redis, db, config.MAX_CONCURRENT_CALLS);
     return new Carrier(config, db, redis, namespace, starter, semaphore, drop);
