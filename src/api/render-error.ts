@@ -1,3 +1,5 @@
+import { RequestError } from '@hono/node-server';
+
 import { CallError, errorCatalogue, type CallErrorOptions, type ErrorCode } from '../call/errors';
 import type { Logger } from '../log';
 import { isDatabaseAway } from '../store/database';
@@ -41,16 +43,29 @@ export function renderError(c: ApiContext, error: unknown, log: Logger): Respons
   return c.body(JSON.stringify(problemOf(known, c.req.path)), status, { 'Content-Type': contentType });
 }
 
-/** Answers a request that is too malformed to reach a route, such as one with a broken Host header. */
-export function renderMalformedRequest(): Response {
-  const problem = problemOf(new CallError('INVALID_REQUEST', 'The request line or the Host header is malformed.'), '/');
+/**
+ * Answers for what no route could: a request too malformed to reach one, such as one with a broken Host header, or a
+ * failure past `renderError`'s reach.
+ */
+export function renderUnrouted(error: unknown, log: Logger): Response {
+  const malformed = error instanceof RequestError;
+  if (!malformed) log.error({ err: loggable(error) }, 'unforeseen error');
+  const problem = problemOf(
+    malformed
+      ? new CallError('INVALID_REQUEST', 'The request line or the Host header is malformed.')
+      : new CallError('INTERNAL_ERROR'),
+    '/',
+  );
   return new Response(JSON.stringify(problem), { status: problem.status, headers: { 'Content-Type': contentType } });
 }
 
 function asCallError(error: unknown): CallError {
   if (error instanceof CallError) return error;
   const [code, detail]: [ErrorCode, string] = isDatabaseAway(error)
-    ? ['DEPENDENCY_UNAVAILABLE', 'The database is away; nothing was changed that you were not told of. Try again.']
+    ? [
+        'DEPENDENCY_UNAVAILABLE',
+        'The database is away: try again. A POST repeated with its Idempotency-Key makes no second call.',
+      ]
     : ['INTERNAL_ERROR', 'The request failed on our side; the log names the cause under this X-Request-Id.'];
   const options: CallErrorOptions = { cause: error };
   return new CallError(code, detail, options);

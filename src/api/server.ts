@@ -3,8 +3,9 @@ import type { AddressInfo } from 'node:net';
 
 import { getRequestListener } from '@hono/node-server';
 
+import type { Logger } from '../log';
 import type { Api } from './app';
-import { renderMalformedRequest } from './render-error';
+import { renderUnrouted } from './render-error';
 
 /** A client that sends this slowly is cut off rather than kept a connection for. */
 const timeouts = {
@@ -28,7 +29,11 @@ export interface ListeningServer {
  * @param port 0 for any free one
  * @throws the system's error, such as EADDRINUSE, where it cannot listen
  */
-export async function listen(app: Api, { host, port }: { host: string; port: number }): Promise<ListeningServer> {
+export async function listen(
+  app: Api,
+  { host, port }: { host: string; port: number },
+  log: Logger,
+): Promise<ListeningServer> {
   const server = createServer(timeouts);
   let closing = false;
   server.on('request', (_request, response) => {
@@ -38,7 +43,7 @@ export async function listen(app: Api, { host, port }: { host: string; port: num
       if (closing) setImmediate(() => server.closeIdleConnections());
     });
   });
-  const listener = getRequestListener(app.fetch, { errorHandler: renderMalformedRequest });
+  const listener = getRequestListener(app.fetch, { errorHandler: (error) => renderUnrouted(error, log) });
   server.on('request', (request, response) => void listener(request, response));
 
   await new Promise<void>((resolve, reject) => {

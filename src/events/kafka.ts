@@ -29,6 +29,7 @@ import {
   type ReceivedMessage,
   type TopicSettings,
 } from './broker';
+import { mendTimers } from './kafkajs-timers';
 import { Reconnecting } from './reconnecting';
 import { decompressors, standInOf, unfailing } from './record-codecs';
 
@@ -49,6 +50,7 @@ CompressionCodecs[CompressionTypes.ZSTD] = () => ({ decompress: unfailing('zstd'
 
 /** Kafka by kafkajs. */
 export function openKafka(config: Pick<Config, 'KAFKA_BROKERS'>, log: Logger): Broker {
+  mendTimers();
   const kafka = new Kafka({
     clientId: 'call-orchestrator',
     brokers: config.KAFKA_BROKERS,
@@ -202,14 +204,15 @@ function watchConsumer(consumer: KafkaJsConsumer, log: Logger, silenceSeconds: n
   return { failed, end: () => clearInterval(timer) };
 }
 
-function receivedBatch({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): ReceivedBatch {
+function receivedBatch(payload: EachBatchPayload): ReceivedBatch {
+  const { topic, partition, messages } = payload.batch;
   return {
-    topic: batch.topic,
-    partition: batch.partition,
-    messages: batch.messages.map(receivedMessage),
-    resolve: resolveOffset,
-    heartbeat,
-    goOn: () => isRunning() && !isStale(),
+    topic,
+    partition,
+    messages: messages.map(receivedMessage),
+    resolve: (offset) => payload.resolveOffset(offset),
+    heartbeat: () => payload.heartbeat(),
+    goOn: () => payload.isRunning() && !payload.isStale(),
   };
 }
 
@@ -219,7 +222,9 @@ function receivedMessage({ offset, key, value, headers = {} }: KafkaMessage): Re
 }
 
 function openAdmin(kafka: Kafka): Admin {
-  const client = new Reconnecting(() => kafka.admin({ retry: { initialRetryTime: 100, maxRetryTime: 500, retries: 2 } }));
+  const client = new Reconnecting(() =>
+    kafka.admin({ retry: { initialRetryTime: 100, maxRetryTime: 500, retries: 2 } }),
+  );
   const existing = async (names: readonly string[]) => {
     const all = new Set(await client.use((admin) => admin.listTopics()));
     return names.filter((name) => all.has(name));

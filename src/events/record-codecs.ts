@@ -33,7 +33,7 @@ function unsnappyRecords(compressed: Buffer): Buffer {
   }
   const blocks: Buffer[] = [];
   let room = maxDecompressedBytes;
-  for (let at = xerialHeaderBytes; at < compressed.length; ) {
+  for (let at = xerialHeaderBytes; at < compressed.length;) {
     const length = compressed.readInt32BE(at);
     if (length < 0) throw new Error('a snappy block has a negative length');
     at += 4;

@@ -30,7 +30,8 @@ interface Reply {
 const operations = ['acquire', 'release', 'confirm', 'restore', 'limit', 'unclaimed'] as const;
 type Operation = (typeof operations)[number];
 
-type RunScript = (key: string, ...args: (string | number)[]) => Promise<unknown>;
+type Argument = string | number;
+type RunScript = (key: string, ...args: (Argument | Argument[])[]) => Promise<unknown>;
 
 const hashTag = '{slots}';
 
@@ -44,6 +45,7 @@ const restoreLock = 7_305_001;
  */
 export class Semaphore {
   private readonly scripts: Record<Operation, RunScript>;
+  private restoring: Promise<Grant[]> | undefined;
 
   constructor(
     redis: Redis,
@@ -80,13 +82,28 @@ export class Semaphore {
     return (await this.run('unclaimed', Math.round(seconds * 1_000))).grants;
   }
 
-  private async run(operation: Operation, ...args: (string | number)[]): Promise<Reply> {
+  private async run(operation: Operation, ...args: Argument[]): Promise<Reply> {
     const reply = parse(await this.scripts[operation](hashTag, ...args));
     if (reply !== 'RECOVERING') return reply;
-    const restored = await this.restore();
+    const restored = await this.restoreOnce();
     const again = parse(await this.scripts[operation](hashTag, ...args));
     if (again === 'RECOVERING') throw new Error('Redis lost its data again while the slots were being restored');
     return { ...again, grants: [...restored, ...again.grants] };
+  }
+
+  /**
+   * All who find Redis empty wait for one restore, and take up one connection between them: the pool has few. Its grants
+   * are told by the one who began it.
+   */
+  private async restoreOnce(): Promise<Grant[]> {
+    if (this.restoring !== undefined) {
+      await this.restoring;
+      return [];
+    }
+    this.restoring = this.restore().finally(() => {
+      this.restoring = undefined;
+    });
+    return this.restoring;
   }
 
   /**
@@ -98,14 +115,14 @@ export class Semaphore {
       await sql`select pg_advisory_xact_lock(${restoreLock})`.execute(trx);
       const [holders, waiters] = [await listSlotHolders(trx), await listSlotWaiters(trx)];
       const reply = parse(
-        await this.scripts.restore(
-          hashTag,
+        // One array, which ioredis flattens: as arguments of the call, a long queue would not fit on the stack.
+        await this.scripts.restore(hashTag, [
           randomUUID(),
           this.limit,
           holders.length,
           ...holders.flatMap((holder) => [wordOf(holder), holder.slot]),
           ...waiters.flatMap((waiter) => [wordOf(waiter), waiter.queueSeq]),
-        ),
+        ]),
       );
       return reply === 'RECOVERING' ? [] : reply.grants;
     });

@@ -80,6 +80,9 @@ export async function listEvents(db: Database, callId: string): Promise<(CallEve
   return rows.map(eventOf);
 }
 
+/** The channel on which migration 0002 wakes a sleeping relay. */
+export const eventNotices = 'call_events';
+
 export interface OutboxEntry {
   id: number;
   event: CallEvent | CallRejectedEvent;

@@ -2,10 +2,11 @@ import { Migrator, type MigrationProvider } from 'kysely';
 
 import type { Database } from './database';
 import * as calls from './migrations/0001-calls';
+import * as eventNotices from './migrations/0002-event-notices';
 
 /** In order, append-only: a migration that has run anywhere is never edited. */
 const migrations: MigrationProvider = {
-  getMigrations: () => Promise.resolve({ '0001-calls': calls }),
+  getMigrations: () => Promise.resolve({ '0001-calls': calls, '0002-event-notices': eventNotices }),
 };
 
 /**

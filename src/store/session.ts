@@ -13,11 +13,19 @@ export interface Session {
   ended: AbortSignal;
   /** Takes the lock of that number, if nobody has it, until the session ends. */
   tryLock: (lock: number) => Promise<boolean>;
+  unlock: (lock: number) => Promise<void>;
+  /** Told of each notification on the channel from now on. */
+  listen: (channel: string, onNotice: () => void) => Promise<void>;
   close: () => Promise<void>;
 }
 
 /** Numbers of PostgreSQL's session advisory locks, all in one place so that no two purposes share one. */
-export const sessionLocks = { relay: 728_301 } as const;
+export const sessionLocks = {
+  /** Its holder is the relay that leads. */
+  relay: 728_301,
+  /** Held while the relay sleeps: whoever appends an event then wakes it (migration 0002). */
+  relaySleeps: 728_302,
+} as const;
 
 const keepAliveSeconds = 15;
 const givenUpAfterSeconds = 60;
@@ -62,6 +70,15 @@ export async function openSession(url: string, name: string): Promise<Session> {
     tryLock: async (lock) => {
       const { rows } = await sql<{ locked: boolean }>`select pg_try_advisory_lock(${lock}) as locked`.execute(db);
       return rows[0]?.locked === true;
+    },
+    unlock: async (lock) => {
+      await sql`select pg_advisory_unlock(${lock})`.execute(db);
+    },
+    listen: async (channel, onNotice) => {
+      client.on('notification', (notice) => {
+        if (notice.channel === channel) onNotice();
+      });
+      await sql`listen ${sql.id(channel)}`.execute(db);
     },
     close: async () => {
       ending.abort(new Error('the session was closed'));

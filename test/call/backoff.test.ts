@@ -1,0 +1,14 @@
+import { backoffSeconds } from '../../src/call/backoff';
+import { readConfig } from '../../src/config';
+
+const { RETRY_INITIAL_SECONDS: initialSeconds, RETRY_BACKOFF: backoff } = readConfig({});
+
+test('by default the second attempt comes 5 s after the first has failed, the third 10 s after the second', () => {
+  expect([1, 2].map((number) => backoffSeconds({ initialSeconds, backoff }, number))).toEqual([5, 10]);
+});
+
+test('a backoff of 1 waits the same each time', () => {
+  expect([1, 2, 9].map((number) => backoffSeconds({ initialSeconds: 0.5, backoff: 1 }, number))).toEqual([
+    0.5, 0.5, 0.5,
+  ]);
+});

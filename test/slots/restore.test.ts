@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto';
+
+import { SlotsUnderTest, bySlot, grantOf, type Attempt } from './slots-under-test';
+
+let slots: SlotsUnderTest;
+
+beforeAll(async () => {
+  slots = await SlotsUnderTest.open();
+});
+afterAll(() => slots.close());
+beforeEach(() => slots.empty());
+afterEach(() => slots.expectSound());
+
+/** Three slots, all claimed; the others wait. */
+async function threeHeld(waiting: number): Promise<{ held: Attempt[]; waiters: Attempt[] }> {
+  const semaphore = await slots.ready(3);
+  const attempts = await slots.waiting(3 + waiting);
+  for (const attempt of attempts) await semaphore.acquire(attempt, attempt.queueSeq);
+  for (const [index, attempt] of attempts.slice(0, 3).entries()) {
+    await slots.claim(attempt, index + 1);
+    await semaphore.confirm(attempt, index + 1);
+  }
+  return { held: attempts.slice(0, 3), waiters: attempts.slice(3) };
+}
+
+test('after a flush the holders have their slots again and the waiters their order; nobody is let in', async () => {
+  const { waiters } = await threeHeld(4);
+  const { epoch, ...before } = await slots.state();
+  await slots.redis.flushdb();
+
+  const newcomer = await slots.one();
+  expect(await slots.semaphore(3).acquire(newcomer, newcomer.queueSeq)).toEqual({ value: 0, grants: [] });
+  const { epoch: newEpoch, ...after } = await slots.state();
+  expect(after).toEqual({ ...before, queue: [...waiters, newcomer].map(({ attemptId }) => attemptId) });
+  expect(newEpoch).not.toBe(epoch);
+});
+
+test('holders keep the very slots of the record, gaps and all', async () => {
+  const { held } = await threeHeld(0);
+  const second = held[1] as Attempt;
+  await slots.end(second);
+  await slots.redis.flushdb();
+  const newcomer = await slots.one();
+  expect(await slots.semaphore(3).acquire(newcomer, newcomer.queueSeq)).toEqual({
+    value: 2,
+    grants: [grantOf(newcomer, 2)],
+  });
+  expect((await slots.state()).slots.get((held[2] as Attempt).attemptId)).toBe(3);
+});
+
+test('grants that were not claimed are lost with Redis and given anew, to whoever waits longest', async () => {
+  const semaphore = slots.semaphore(2);
+  const [a, b, c] = (await slots.waiting(3)) as [Attempt, Attempt, Attempt];
+  for (const attempt of [c, b]) await semaphore.acquire(attempt, attempt.queueSeq);
+  await slots.redis.flushdb();
+  const { value, grants } = await semaphore.acquire(c, c.queueSeq);
+  expect(value).toBe(0);
+  expect(grants).toEqual([grantOf(a, 1), grantOf(b, 2)]);
+  expect(bySlot(await semaphore.unclaimed(0))).toEqual([grantOf(a, 1), grantOf(b, 2)]);
+});
+
+test.each([
+  ['a release', (attempt: Attempt) => slots.semaphore(3).release(attempt), []],
+  ['a confirm', (attempt: Attempt) => slots.semaphore(3).confirm(attempt, 1), [1]],
+  ['a look for unclaimed grants', () => slots.semaphore(3).unclaimed(0), [1]],
+  ['a change of the limit', () => slots.semaphore(3).adoptLimit(), [1]],
+])('%s that finds Redis empty restores it first', async (_, operation, slotsOfFirst) => {
+  const { held } = await threeHeld(0);
+  const first = held[0] as Attempt;
+  await slots.redis.flushdb();
+  await operation(first);
+  const after = await slots.state();
+  expect(after.epoch).not.toBeNull();
+  expect([...after.slots].filter(([attemptId]) => attemptId === first.attemptId).map(([, slot]) => slot)).toEqual(
+    slotsOfFirst,
+  );
+  expect(after.held.get(2)).toBe((held[1] as Attempt).attemptId);
+});
+
+test('an attempt that ended before the flush gets nothing back; its slot goes to the next', async () => {
+  const { held, waiters } = await threeHeld(1);
+  const [first] = held as [Attempt];
+  await slots.end(first);
+  await slots.redis.flushdb();
+  // The release that comes after, or again, finds the slot given on already.
+  const { value, grants } = await slots.semaphore(3).release(first);
+  expect({ value, grants }).toEqual({ value: 0, grants: [grantOf(waiters[0] as Attempt, 1)] });
+});
+
+test('of several who find Redis empty at once one restores, and no slot is granted twice', async () => {
+  const rounds = 10;
+  for (let round = 0; round < rounds; round++) {
+    await slots.empty();
+    const attempts = await slots.waiting(12);
+    // Each its own semaphore, as each process has.
+    const replies = await Promise.all(attempts.map((attempt) => slots.semaphore(4).acquire(attempt, attempt.queueSeq)));
+    const granted = replies.flatMap(({ grants }) => grants);
+    expect(new Set(granted.map(({ slot }) => slot)).size).toBe(granted.length);
+    const { slots: bySlot } = await slots.state();
+    const firstFour = attempts.slice(0, 4).map(({ attemptId }) => attemptId);
+    expect([...bySlot.keys()].sort()).toEqual([...firstFour].sort());
+    await slots.expectSound();
+  }
+});
+
+test('a state that stands is not restored: what Redis alone knows stays', async () => {
+  const semaphore = await slots.ready(3);
+  const { epoch } = await slots.state();
+  const unrecorded = { callId: randomUUID(), attemptId: randomUUID() };
+  await semaphore.acquire(unrecorded, 1);
+  for (const attempt of await slots.waiting(5)) await slots.semaphore(3).acquire(attempt, attempt.queueSeq);
+  const after = await slots.state();
+  expect(after.epoch).toBe(epoch);
+  expect(after.slots.get(unrecorded.attemptId)).toBe(1);
+});
+
+test('keys that are lost one by one are all built anew with the epoch', async () => {
+  const { held, waiters } = await threeHeld(2);
+  await slots.redis.del('{slots}:epoch', '{slots}:holders', '{slots}:free');
+  await slots.semaphore(3).unclaimed(0);
+  const after = await slots.state();
+  expect(after.slots.size).toBe(held.length);
+  expect(after.queue).toEqual(waiters.map(({ attemptId }) => attemptId));
+});
+
+test('a claim that the restore did not see is put right by its confirm, whoever got the slot meanwhile', async () => {
+  const semaphore = slots.semaphore(1);
+  const [claimer, waiter] = (await slots.waiting(2)) as [Attempt, Attempt];
+  await semaphore.acquire(claimer, claimer.queueSeq);
+  // The restore gives slot 1 to the one it sees waiting first; the claim commits right after.
+  await slots.redis.flushdb();
+  await slots.end(claimer);
+  await semaphore.acquire(waiter, waiter.queueSeq);
+  await semaphore.confirm(claimer, 1);
+  expect((await slots.state()).held).toEqual(new Map([[1, claimer.attemptId]]));
+});
