@@ -43,6 +43,8 @@ export function roleEnvironment(
     ...(process.stdout.isTTY ? { LOG_PRETTY: '1' } : {}),
     ...Object.fromEntries(Object.entries(env).filter(([, value]) => value !== '')),
     ...services,
+    // For one role a machine; here two would open the same port.
+    HEALTH_PORT: '',
   };
 }
 

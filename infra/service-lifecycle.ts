@@ -13,6 +13,7 @@ const healthySeconds = 120;
 const answersAgainSeconds = 30;
 const stopSeconds = 30;
 const killSeconds = 10;
+const shownCharacters = 300;
 
 /** @returns undefined also when what its record names has died */
 export function runningProcess(name: ServiceName, places: Places): ProcessRecord | undefined {
@@ -137,7 +138,8 @@ function signalProcess(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
+/** The end of it where it is long: chained errors name their cause last. */
 function lastLine(log: string): string {
-  const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
-  return lines.at(-1)?.trim().slice(0, 300) ?? '';
+  const line = readFileSync(log, 'utf8').trimEnd().split('\n').at(-1)?.trim() ?? '';
+  return line.length > shownCharacters ? `… ${line.slice(-shownCharacters)}` : line;
 }

@@ -20,7 +20,8 @@ export function expireCall(deps: ActivityDeps) {
       const expired = await updateCall(trx, callId, {
         from: ['PENDING'],
         round,
-        set: { status: 'EXPIRED', ended_at: sql`now()`, next_attempt_at: null },
+        to: 'EXPIRED',
+        set: { ended_at: sql`now()`, next_attempt_at: null },
         when: (eb) => eb('expires_at', '<=', sql<Date>`now()`),
         events: [{ type: 'call.expired' }],
       });

@@ -48,7 +48,8 @@ async function recordEnd(trx: DatabaseTransaction, finish: Finish): Promise<void
     // Only the run whose attempt is in progress may decide; a cancel may also come between two attempts.
     from: finish.verdict === 'CANCELED' ? activeStatuses : ['IN_PROGRESS'],
     round: finish.round,
-    set: { ...set, status, ...(ended?.external_call_id != null && { external_call_id: ended.external_call_id }) },
+    to: status,
+    set: { ...set, ...(ended?.external_call_id != null && { external_call_id: ended.external_call_id }) },
     ...(finish.verdict !== 'CANCELED' && { when: () => sql<boolean>`${ended !== undefined}` }),
     events: [...attemptEvents, ...(eventType === undefined ? [] : [{ type: eventType }])],
   });

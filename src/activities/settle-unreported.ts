@@ -28,9 +28,10 @@ export function settleUnreported({ db, provider, log }: ActivityDeps) {
     if (state.kind === 'ENDED') {
       return { outcome: state.status, failureReason: state.failureReason, durationSec: state.durationSec };
     }
-    const canHangUp = await provider.hangUp(externalCallId);
-    if (state.kind === 'LIVE' && canHangUp) {
-      throw ApplicationFailure.retryable('the line is still live: hung up, asking again', 'StillOnTheLine');
+    const hungUp = await provider.hangUp(externalCallId);
+    if (state.kind === 'LIVE') {
+      const done = hungUp ? 'hung up' : 'the provider cannot hang up';
+      throw ApplicationFailure.retryable(`the line is still live: ${done}, asking again`, 'StillOnTheLine');
     }
     return unreported('no report in time, and the provider does not know the call');
   };

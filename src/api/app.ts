@@ -10,6 +10,7 @@ import { getCalls } from './call-list';
 import { receiveCallStatus, type CallbackDeps } from './callbacks';
 import { getAttempts, getCall, getEvents, patchCall, postCall, type CallsDeps } from './calls';
 import type { ApiEnv, Endpoint } from './endpoint';
+import { serveDocs } from './docs';
 import { getHealth, getReadiness, type DependencyChecks } from './health';
 import { getMetrics, type MetricsDeps } from './metrics';
 import { renderError } from './render-error';
@@ -49,6 +50,7 @@ export function createApp(apiDeps: ApiDeps): Api {
     app.on(method.toUpperCase(), routingPath(path), handle);
   }
   serveDescription(app);
+  serveDocs(app);
   refuseOtherMethods(app);
   app.notFound((c) => renderError(c, new CallError('ROUTE_NOT_FOUND'), deps.log));
   app.onError((error, c) => renderError(c, error, deps.log));

@@ -1,8 +1,8 @@
 import type { CallStatus } from './call';
 
 /**
- * The legal moves of a call's status; docs/call-states.md draws them. The store puts the list into the `where` of each
- * UPDATE, so that a move which is not legal changes no row, whoever asks for it and however late.
+ * The legal moves of a call's status; docs/call-states.md draws them. Each UPDATE names in its `where` the statuses it
+ * moves from, held to this list by the store, so that a move which is not legal changes no row, however late it comes.
  */
 const movesFrom = {
   PENDING: ['IN_PROGRESS', 'FAILED', 'EXPIRED', 'CANCELED'],

@@ -51,17 +51,19 @@ CompressionCodecs[CompressionTypes.ZSTD] = () => ({ decompress: unfailing('zstd'
 /** Kafka by kafkajs. */
 export function openKafka(config: Pick<Config, 'KAFKA_BROKERS'>, log: Logger): Broker {
   mendTimers();
-  const kafka = new Kafka({
+  const settings: KafkaConfig = {
     clientId: 'call-orchestrator',
     brokers: config.KAFKA_BROKERS,
     connectionTimeout: 5_000,
     requestTimeout: requestTimeoutMs,
     retry: { initialRetryTime: 200, maxRetryTime: 5_000, retries: 5 },
     ...logInto(log),
-  });
+  };
+  const kafka = new Kafka(settings);
   return {
     producer: () => openProducer(kafka),
-    admin: () => openAdmin(kafka),
+    // Its questions are asked while someone waits for the answer.
+    admin: () => openAdmin(new Kafka({ ...settings, requestTimeout: 5_000 })),
     startConsumer: (options) => startConsumer(kafka, log, options),
   };
 }

@@ -96,7 +96,7 @@ async function lead(
   stop: AbortSignal,
   works: () => void,
 ): Promise<void> {
-  deps.log.info('relay: leads');
+  deps.log.debug('relay: leads');
   let asleep = new AbortController();
   await session.listen(eventNotices, () => asleep.abort());
   for (let emptyLooks = 0; !stop.aborted;) {

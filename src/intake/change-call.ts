@@ -40,8 +40,8 @@ export async function editCall(db: Database, id: string, change: CallChange): Pr
 export async function cancelCall(db: Database, id: string): Promise<CallRow> {
   return changeCall(db, id, 'CALL_ALREADY_ENDED', undefined, {
     from: activeStatuses,
+    to: 'CANCELED',
     set: {
-      status: 'CANCELED',
       ended_at: sql`now()`,
       next_attempt_at: null,
       handoff: 'CANCEL',
@@ -65,8 +65,8 @@ export async function retryCall(
   const number = (await findCall(db, id))?.to_number;
   return changeCall(db, id, 'CALL_NOT_RETRYABLE', number, {
     from: retryableStatuses,
+    to: 'PENDING',
     set: {
-      status: 'PENDING',
       round: sql`round + 1`,
       queue_seq: sql`nextval('call_order')`,
       attempts: 0,

@@ -23,8 +23,8 @@ export async function expireOverdue({ db, log }: { db: Database; log: Logger }):
     await db.transaction().execute((trx) =>
       updateCall(trx, id, {
         from: ['PENDING'],
+        to: 'EXPIRED',
         set: {
-          status: 'EXPIRED',
           ended_at: sql`now()`,
           next_attempt_at: null,
           handoff: 'CANCEL',

@@ -17,8 +17,8 @@ async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
     db,
     config,
     log,
-    starter: new Starter({ db, temporal: temporal.client, policy: config, log }),
-    deliverReport: (attemptId) => deliverReport({ db, temporal: temporal.client }, attemptId),
+    starter: new Starter({ db, temporal, policy: config, log }),
+    deliverReport: (attemptId) => deliverReport({ db, temporal }, attemptId),
     checks: checks.checks,
   });
   const server = await listen(app, { host: config.HOST, port: config.PORT }, log).catch((error: unknown) =>

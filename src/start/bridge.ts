@@ -20,10 +20,10 @@ async function openBridge({ config, log }: RoleContext): Promise<RunningRole> {
   await kafkaReady(broker, log);
 
   const temporal = openTemporalClient(config);
-  const starter = new Starter({ db, temporal: temporal.client, policy: config, log });
+  const starter = new Starter({ db, temporal, policy: config, log });
   const requests = await startKafkaRequests({ db, config, broker, starter, log });
   const relay = startRelay({ config, broker, log });
-  const health = await serveHealth(config.HEALTH_PORT);
+  const health = await serveHealth(config);
 
   return {
     failed: requests.failed,
@@ -33,7 +33,7 @@ async function openBridge({ config, log }: RoleContext): Promise<RunningRole> {
         endWithin(log, 'requests from Kafka', requests.close()),
         endWithin(log, 'relay', relay.close()),
       ]);
-      await Promise.all([health.close(), temporal.close()]);
+      await health.close();
       await endWithin(log, 'PostgreSQL', db.destroy());
     },
   };

@@ -1,3 +1,4 @@
+import type { Client } from '@temporalio/client';
 import { sql } from 'kysely';
 
 import type { DependencyChecks } from '../api/health';
@@ -6,7 +7,6 @@ import { openKafka } from '../events/kafka';
 import type { Logger } from '../log';
 import { openRedis } from '../slots/redis';
 import type { Database } from '../store/database';
-import type { TemporalClient } from './temporal';
 
 const temporalDeadlineSeconds = 1.5;
 
@@ -19,11 +19,10 @@ export interface OpenChecks {
 export function openDependencyChecks(
   config: Pick<Config, 'REDIS_URL' | 'KAFKA_BROKERS'>,
   log: Logger,
-  { db, temporal }: { db: Database; temporal: TemporalClient },
+  { db, temporal }: { db: Database; temporal: Client },
 ): OpenChecks {
   const redis = openRedis(config.REDIS_URL, log);
   const kafka = openKafka(config, log).admin();
-  const { client } = temporal;
   return {
     checks: {
       postgres: {
@@ -35,9 +34,9 @@ export function openDependencyChecks(
       temporal: {
         required: false,
         check: async () => {
-          const { namespace } = client.options;
-          await client.withDeadline(Date.now() + temporalDeadlineSeconds * 1_000, () =>
-            client.workflowService.describeNamespace({ namespace }),
+          const { namespace } = temporal.options;
+          await temporal.withDeadline(Date.now() + temporalDeadlineSeconds * 1_000, () =>
+            temporal.workflowService.describeNamespace({ namespace }),
           );
         },
       },

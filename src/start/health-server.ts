@@ -1,13 +1,18 @@
 import { createServer } from 'node:http';
 
+import type { Config } from '../config';
+
 /**
  * `GET /health` → 200 `{"status":"ok"}`, for supervisors of the processes that serve nothing else. It says that the
  * process runs and its event loop turns, no more.
  *
- * @param port undefined: none is started
+ * Without a HEALTH_PORT none is started.
  */
-export async function serveHealth(port: number | undefined): Promise<{ close: () => Promise<void> }> {
-  if (port === undefined) return { close: () => Promise.resolve() };
+export async function serveHealth({
+  HOST,
+  HEALTH_PORT,
+}: Pick<Config, 'HOST' | 'HEALTH_PORT'>): Promise<{ close: () => Promise<void> }> {
+  if (HEALTH_PORT === undefined) return { close: () => Promise.resolve() };
   const server = createServer(({ method, url }, response) => {
     const found = url?.split('?')[0] === '/health';
     const allowed = method === 'GET' || method === 'HEAD';
@@ -16,7 +21,7 @@ export async function serveHealth(port: number | undefined): Promise<{ close: ()
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, resolve);
+    server.listen(HEALTH_PORT, HOST, resolve);
   });
   return {
     close: () =>

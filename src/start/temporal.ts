@@ -4,11 +4,6 @@ import type { NativeConnectionOptions } from '@temporalio/worker';
 
 import type { Config } from '../config';
 
-export interface TemporalClient {
-  client: Client;
-  close: () => Promise<void>;
-}
-
 /**
  * Where Temporal is and how to get in: TEMPORAL_ADDRESS, and Temporal's own standard variables for TLS and API keys
  * (TEMPORAL_TLS…, TEMPORAL_API_KEY). Its configuration files are left out: all settings here come from the environment.
@@ -17,11 +12,11 @@ export function temporalConnectionOptions(config: Pick<Config, 'TEMPORAL_ADDRESS
   return { ...loadClientConnectConfig({ disableFile: true }).connectionOptions, address: config.TEMPORAL_ADDRESS };
 }
 
-/** A client that connects when first used, so that a process starts while Temporal is away. */
-export function openTemporalClient(config: Pick<Config, 'TEMPORAL_ADDRESS' | 'TEMPORAL_NAMESPACE'>): TemporalClient {
+/**
+ * A client that connects when first used, so that a process starts while Temporal is away. It is closed by the process's
+ * end: a connection closed while a request on it is being retried throws where nobody can catch it.
+ */
+export function openTemporalClient(config: Pick<Config, 'TEMPORAL_ADDRESS' | 'TEMPORAL_NAMESPACE'>): Client {
   const connection = Connection.lazy(temporalConnectionOptions(config));
-  return {
-    client: new Client({ connection, namespace: config.TEMPORAL_NAMESPACE }),
-    close: () => connection.close(),
-  };
+  return new Client({ connection, namespace: config.TEMPORAL_NAMESPACE });
 }

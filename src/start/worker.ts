@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities';
 import { taskQueue } from '../call/names';
@@ -14,7 +13,7 @@ import { openReadyDatabase } from './database';
 import { ensureReconcileSchedule } from './reconcile-schedule';
 import { serveHealth } from './health-server';
 import { DependencyError, runRole, type RoleContext, type RunningRole } from './role';
-import { temporalConnectionOptions } from './temporal';
+import { openTemporalClient, temporalConnectionOptions } from './temporal';
 import { waitForDependency } from './wait-for-dependency';
 
 /** The worker: carries out the workflows and their steps. */
@@ -33,8 +32,7 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
   const connection = await waitForDependency(log, 'Temporal', 'TEMPORAL_ADDRESS', () =>
     NativeConnection.connect(options),
   );
-  const clientConnection = Connection.lazy(options);
-  const temporal = new Client({ connection: clientConnection, namespace: config.TEMPORAL_NAMESPACE });
+  const temporal = openTemporalClient(config);
 
   const semaphore = new Semaphore(redis, db, config.MAX_CONCURRENT_CALLS);
   const starter = new Starter({ db, temporal, policy: config, log });
@@ -56,7 +54,7 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
     shutdownForceTime: '20s',
   });
   await ensureReconcileSchedule(temporal, config.RECONCILE_SECONDS);
-  const health = await serveHealth(config.HEALTH_PORT);
+  const health = await serveHealth(config);
   const run = worker.run();
 
   return {
@@ -66,7 +64,6 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
       await run.catch((error: unknown) => log.error({ err: error }, 'worker ended badly'));
       await health.close();
       await connection.close();
-      await clientConnection.close();
       redis.disconnect();
       await db.destroy();
     },

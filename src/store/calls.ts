@@ -1,7 +1,7 @@
 import { sql, type ExpressionBuilder, type SqlBool, type UpdateObject, type Expression } from 'kysely';
 
 import type { CallStatus } from '../call/call';
-import { activeStatuses } from '../call/transitions';
+import { activeStatuses, mayMove } from '../call/transitions';
 import { appendEvents, type NewEvent } from './call-events';
 import type { CallRow, Database, DatabaseTransaction, Schema } from './database';
 
@@ -23,7 +23,9 @@ export interface CallUpdate {
   from: readonly CallStatus[];
   /** Fences out runs of an earlier round. */
   round?: number;
-  set: UpdateObject<Schema, 'calls'>;
+  /** The status it moves to, where it moves: legal from each of `from`. */
+  to?: CallStatus;
+  set: Omit<UpdateObject<Schema, 'calls'>, 'status'>;
   /** A further condition on the row. */
   when?: (eb: ExpressionBuilder<Schema, 'calls'>) => Expression<SqlBool>;
   /** What happened, told in the order given, in the same transaction. */
@@ -34,16 +36,22 @@ export interface CallUpdate {
  * The one way a call's row changes: guarded by its status, together with its events, in the caller's transaction.
  *
  * @returns the row as changed, or undefined where the guard held it back
+ * @throws Error for a move that call/transitions.ts does not have: a defect of the caller
  */
 export async function updateCall(
   trx: DatabaseTransaction,
   id: string,
   update: CallUpdate,
 ): Promise<CallRow | undefined> {
+  const { to } = update;
+  if (to !== undefined && !update.from.every((from) => mayMove(from, to))) {
+    throw new Error(`no call may become ${to} from ${update.from.join(' or ')}`);
+  }
   let query = trx
     .updateTable('calls')
     .set({
       ...update.set,
+      ...(to !== undefined && { status: to }),
       updated_at: sql`now()`,
       event_sequence: sql`event_sequence + ${update.events.length}`,
     })

@@ -61,8 +61,8 @@ function tryClaim(db: Database, { callId, round, attemptId, slot }: ClaimInput):
     await updateCall(trx, callId, {
       from: ['PENDING'],
       round,
+      to: 'IN_PROGRESS',
       set: {
-        status: 'IN_PROGRESS',
         attempts: number,
         started_at: sql`coalesce(started_at, now())`,
         next_attempt_at: null,

@@ -113,9 +113,10 @@ async function withdraw(run: RunOfAttempt): Promise<void> {
   const { offTheLine } = await hangUp(run.ids);
   if (!offTheLine) await run.reportOrDeadline();
   const end: AttemptEnd = { outcome: 'CANCELED', failureReason: 'canceled', durationSec: null };
-  await finishAttempt({ ...run.ids, end, verdict: 'CANCELED', retryInSeconds: 0 });
-  run.showStatus('CANCELED');
-  run.tell('canceled');
+  const { status } = await finishAttempt({ ...run.ids, end, verdict: 'CANCELED', retryInSeconds: 0 });
+  // By the record it may have expired, which also cancels the workflow.
+  if (status !== 'SUPERSEDED') run.showStatus(status);
+  run.tell(status);
 }
 
 function describe(end: AttemptEnd): string {

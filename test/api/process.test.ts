@@ -38,7 +38,7 @@ afterAll(() => database.drop());
 /** The API as a process of its own, with nothing but PostgreSQL there unless `settings` say otherwise. */
 function startProcess(settings: Record<string, string> = {}): ApiProcess {
   const away = '127.0.0.1:1';
-  const runner = join(__dirname, '../mock-provider/run-typescript.mjs');
+  const runner = join(__dirname, '../support/run-typescript.mjs');
   const child = fork(runner, [join(__dirname, '../../src/start/api.ts')], {
     env: {
       PATH: process.env['PATH'],

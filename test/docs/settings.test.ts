@@ -1,5 +1,7 @@
 import { parseEnv } from 'node:util';
 
+import type { z } from 'zod';
+
 import { infraSettingsSchema, readInfraSettings } from '../../infra/settings';
 import { mockSettingsSchema } from '../../mock-provider/settings';
 import { parseSettings, readConfig, settingsSchema } from '../../src/config';
@@ -7,7 +9,7 @@ import { codeIn, readDocument, section, tableRows } from './documents';
 
 /** The service's own first: what another program shares with it means and defaults to the same. */
 const schemas = [settingsSchema.shape, mockSettingsSchema.shape, infraSettingsSchema.shape].map(
-  (shape) => new Map(Object.entries(shape)),
+  (shape) => new Map<string, z.ZodType>(Object.entries(shape)),
 );
 const names = [...new Set(schemas.flatMap((shape) => [...shape.keys()]))].sort();
 

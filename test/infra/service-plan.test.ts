@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { placesFor } from '../../infra/places';
 import { assertExternalAnswer, planServices, type ServicePlan } from '../../infra/service-plan';
+import { clusterIdFrom } from '../../infra/services/kafka';
 import { dynamicConfigArguments } from '../../infra/services/temporal';
 import { readInfraSettings } from '../../infra/settings';
 import { pickFreePorts } from '../../infra/tcp-port';
@@ -71,6 +72,14 @@ test('a named service that does not answer is told in one line', async () => {
   await expect(assertExternalAnswer(external)).rejects.toThrow(
     `Nothing answers on 127.0.0.1:${port}, which REDIS_URL names: start it, or unset REDIS_URL to have one brought up.`,
   );
+});
+
+test("Kafka's cluster id never looks like an option of the program that it is given to", () => {
+  for (let first = 0; first < 256; first++) {
+    const id = clusterIdFrom(Buffer.from([first, ...Buffer.alloc(15, 0xff)]));
+
+    expect(id).toMatch(/^[A-Za-f][A-Za-z0-9_-]{21}$/);
+  }
 });
 
 test('wrong settings are named all at once', () => {

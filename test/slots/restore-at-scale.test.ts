@@ -27,13 +27,16 @@ test('those who wait for a restore leave the other connections of their pool to 
     await held;
   });
   const replies = Promise.all(attempts.map((attempt) => semaphore.acquire(attempt, attempt.queueSeq)));
-  await waitUntil('one waits for the other process', async () => {
-    const { rows } = await sql`select 1 from pg_locks where locktype = 'advisory' and not granted
-      and database = (select oid from pg_database where datname = current_database())`.execute(slots.db);
-    return rows.length === 1;
-  });
-  letGo();
-  await otherProcess;
+  try {
+    await waitUntil('one waits for the other process', async () => {
+      const { rows } = await sql`select 1 from pg_locks where locktype = 'advisory' and not granted
+        and database = (select oid from pg_database where datname = current_database())`.execute(slots.db);
+      return rows.length === 1;
+    });
+  } finally {
+    letGo();
+    await Promise.allSettled([otherProcess, replies]);
+  }
   const granted = (await replies).flatMap(({ grants }) => grants);
   expect(granted.map(({ slot }) => slot).sort()).toEqual([1, 2, 3, 4]);
   await slots.expectSound();

@@ -1,0 +1,29 @@
+import { startApi, type ApiUnderTest } from './api-under-test';
+
+let api: ApiUnderTest;
+
+beforeAll(async () => {
+  api = await startApi();
+});
+afterAll(() => api.close());
+
+test('the page to try the API takes every asset from this server, and its policy allows no other', async () => {
+  const page = await api.request('GET', '/docs');
+  expect(page.status).toBe(200);
+  expect(page.headers.get('content-type')).toContain('text/html');
+  expect(page.headers.get('content-security-policy')).toMatch(/default-src 'none'; script-src 'self'/);
+
+  const addresses = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address = '']) => address);
+  expect(addresses).toHaveLength(3);
+  for (const address of addresses) {
+    expect(address).toMatch(/^\/docs\//);
+    const asset = await api.request('GET', address);
+    expect([address, asset.status]).toEqual([address, 200]);
+    expect(asset.text.length).toBeGreaterThan(50);
+  }
+});
+
+test('the root leads to that page', async () => {
+  const answer = await fetch(`${api.url}/`, { redirect: 'manual' });
+  expect([answer.status, answer.headers.get('location')]).toEqual([302, '/docs']);
+});

@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto';
+
+import { countSlots, endAttempt, listAttempts, listSlotHolders, listSlotWaiters } from '../../src/store/attempts';
+import { listEvents } from '../../src/store/call-events';
+import { findCall } from '../../src/store/calls';
+import type { Database } from '../../src/store/database';
+import { claimSlot, recordOnTheLine } from '../../src/store/dials';
+import { createTestDatabase, type TestDatabase } from '../support/database';
+import { acceptedCall, callOnSlot, claim, waitingAttempt } from './records';
+
+let database: TestDatabase;
+let db: Database;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+});
+afterAll(() => database.drop());
+beforeEach(() => db.deleteFrom('calls').execute());
+
+const end = (attemptId: string) =>
+  db
+    .transaction()
+    .execute((trx) => endAttempt(trx, attemptId, { outcome: 'FAILED', failureReason: null, durationSec: null }));
+
+test('two attempts that claim one slot at once: one begins, the other is told that it is taken', async () => {
+  for (let round = 1; round <= 25; round++) {
+    const calls = [await acceptedCall(db), await acceptedCall(db)];
+    const attempts = await Promise.all(calls.map((call) => waitingAttempt(db, call)));
+    const claims = await Promise.all(calls.map((call, i) => claim(db, call, attempts[i] ?? '', round)));
+    expect(claims.map(({ kind }) => kind).sort()).toEqual(['CLAIMED', 'SLOT_TAKEN']);
+
+    const loser = claims.findIndex(({ kind }) => kind === 'SLOT_TAKEN');
+    expect(await findCall(db, calls[loser]?.id ?? '')).toMatchObject({
+      status: 'PENDING',
+      attempts: 0,
+      event_sequence: 1,
+    });
+  }
+  expect(await countSlots(db)).toEqual({ held: 25, waiting: 25 });
+});
+
+test('two calls to one number, the first still on the line though canceled: the second does not begin', async () => {
+  for (let round = 1; round <= 25; round++) {
+    const first = await acceptedCall(db);
+    const firstAttempt = await waitingAttempt(db, first);
+    await claim(db, first, firstAttempt, 1);
+    await db.updateTable('calls').set({ status: 'CANCELED' }).where('id', '=', first.id).execute();
+    const second = await acceptedCall(db, { to: first.to_number });
+    const secondAttempt = await waitingAttempt(db, second);
+    // As its line is hung up at the same moment, either answer is right, but for two on one number.
+    const [{ kind }] = await Promise.all([claim(db, second, secondAttempt, 2), round % 2 === 0 && end(firstAttempt)]);
+    if (round % 2 === 1) expect(kind).toBe('NUMBER_BUSY');
+    await end(firstAttempt);
+    expect((await claim(db, second, secondAttempt, 2)).kind).toBe('CLAIMED');
+    await end(secondAttempt);
+  }
+});
+
+test('ten who claim for the same attempt at once make one claim of it, with one event', async () => {
+  const call = await acceptedCall(db);
+  const attemptId = await waitingAttempt(db, call);
+  const claims = await Promise.all(Array.from({ length: 10 }, () => claim(db, call, attemptId, 4)));
+  for (const claimed of claims) expect(claimed).toEqual({ kind: 'CLAIMED', slot: 4, number: 1 });
+  expect(await findCall(db, call.id)).toMatchObject({ status: 'IN_PROGRESS', attempts: 1 });
+  expect((await listEvents(db, call.id)).map(({ type }) => type)).toEqual(['call.accepted', 'attempt.started']);
+});
+
+test('an attempt that has a slot keeps it, whatever other slot it claims', async () => {
+  const { call, attemptId } = await callOnSlot(db, 4);
+  expect(await claim(db, call, attemptId, 5)).toEqual({ kind: 'CLAIMED', slot: 4, number: 1 });
+  expect(await listSlotHolders(db)).toEqual([{ slot: 4, attemptId, callId: call.id }]);
+});
+
+test('a slot is free for another as soon as its attempt has ended', async () => {
+  const { attemptId } = await callOnSlot(db, 1);
+  const next = await acceptedCall(db);
+  const nextAttempt = await waitingAttempt(db, next);
+  expect((await claim(db, next, nextAttempt, 1)).kind).toBe('SLOT_TAKEN');
+  await end(attemptId);
+  expect((await claim(db, next, nextAttempt, 1)).kind).toBe('CLAIMED');
+});
+
+test.each(['CANCELED', 'EXPIRED', 'FAILED', 'COMPLETED'] as const)(
+  'an attempt of a call that is %s does not begin',
+  async (status) => {
+    const call = await acceptedCall(db);
+    const attemptId = await waitingAttempt(db, call);
+    await db.updateTable('calls').set({ status }).where('id', '=', call.id).execute();
+    expect(await claim(db, call, attemptId, 1)).toEqual({ kind: 'OVER', status });
+    expect(await listAttempts(db, call.id)).toEqual([]);
+  },
+);
+
+test('an attempt of an earlier round, of no call, or taken off the queue does not begin', async () => {
+  const call = await acceptedCall(db);
+  const attemptId = await waitingAttempt(db, call);
+  await db.updateTable('calls').set({ round: 2 }).where('id', '=', call.id).execute();
+  expect(await claim(db, call, attemptId, 1)).toEqual({ kind: 'OVER', status: 'SUPERSEDED' });
+  expect(await claimSlot(db, { callId: randomUUID(), round: 1, attemptId, slot: 1 })).toEqual({
+    kind: 'OVER',
+    status: 'SUPERSEDED',
+  });
+  await end(attemptId);
+  expect((await claim(db, { ...call, round: 2 }, attemptId, 1)).kind).toBe('OVER');
+  expect(await countSlots(db)).toEqual({ held: 0, waiting: 0 });
+});
+
+test('a second attempt counts on, keeps the time of the first, and forgets its id at the provider', async () => {
+  const { call, attemptId } = await callOnSlot(db, 1);
+  await recordOnTheLine(db, { callId: call.id, attemptId }, 'first-at-provider');
+  const first = await findCall(db, call.id);
+  await end(attemptId);
+  await db.updateTable('calls').set({ status: 'PENDING' }).where('id', '=', call.id).execute();
+  const second = await waitingAttempt(db, call);
+  expect(await claim(db, call, second, 2)).toEqual({ kind: 'CLAIMED', slot: 2, number: 2 });
+  expect(await findCall(db, call.id)).toMatchObject({
+    attempts: 2,
+    external_call_id: null,
+    started_at: first?.started_at,
+  });
+});
+
+test('an attempt ends once: the first outcome stays', async () => {
+  const { attemptId } = await callOnSlot(db, 1);
+  const ends = await Promise.all(Array.from({ length: 5 }, () => end(attemptId)));
+  expect(ends.filter((row) => row !== undefined)).toHaveLength(1);
+});
+
+test('the record lists holders by slot and waiters by place', async () => {
+  const holders = [await callOnSlot(db, 7), await callOnSlot(db, 2)];
+  const calls = [await acceptedCall(db), await acceptedCall(db), await acceptedCall(db)];
+  for (const index of [2, 0, 1]) await waitingAttempt(db, calls[index] ?? (calls[0] as (typeof calls)[0]));
+  expect((await listSlotHolders(db)).map(({ slot, callId }) => [slot, callId])).toEqual([
+    [2, holders[1]?.call.id],
+    [7, holders[0]?.call.id],
+  ]);
+  expect((await listSlotWaiters(db)).map(({ callId }) => callId)).toEqual(calls.map(({ id }) => id));
+});

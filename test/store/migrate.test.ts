@@ -1,0 +1,61 @@
+import { sql } from 'kysely';
+
+import { openDatabase, type Database } from '../../src/store/database';
+import { migrateDatabase, pendingMigrations } from '../../src/store/migrate';
+import { createEmptyDatabase } from '../support/database';
+
+const opened: { db: Database; drop: () => Promise<void> }[] = [];
+
+/** An empty database, and as many pools into it as processes that start. */
+async function starters(count: number): Promise<Database[]> {
+  const { url, drop } = await createEmptyDatabase();
+  const pools = Array.from({ length: count }, () => openDatabase(url, { poolSize: 2, onIdleError: () => undefined }));
+  for (const [index, db] of pools.entries())
+    opened.push({ db, drop: index === count - 1 ? drop : () => Promise.resolve() });
+  return pools;
+}
+
+afterEach(async () => {
+  for (const { db, drop } of opened.splice(0)) {
+    await db.destroy();
+    await drop();
+  }
+});
+
+test('of four who start at once on an empty database one migrates it, and all find it migrated', async () => {
+  for (let round = 0; round < 5; round++) {
+    const pools = await starters(4);
+    const ran = await Promise.all(pools.map((db) => migrateDatabase(db)));
+    const [one, ...others] = ran.filter((names) => names.length > 0);
+    expect(others).toEqual([]);
+    expect(one?.[0]).toBe('0001-calls');
+    for (const db of pools) {
+      expect(await pendingMigrations(db)).toEqual([]);
+      expect(await db.selectFrom('calls').selectAll().execute()).toEqual([]);
+    }
+  }
+});
+
+test('migrating again changes nothing', async () => {
+  const [db] = (await starters(1)) as [Database];
+  await migrateDatabase(db);
+  expect(await migrateDatabase(db)).toEqual([]);
+});
+
+test('looking for what is to be migrated creates nothing', async () => {
+  const [db] = (await starters(1)) as [Database];
+  const pending = await pendingMigrations(db);
+  expect(pending[0]).toBe('0001-calls');
+  const { rows } = await sql`select 1 from information_schema.tables where table_schema = 'public'`.execute(db);
+  expect(rows).toEqual([]);
+});
+
+test('a migration that fails leaves nothing behind, and works once the obstacle is gone', async () => {
+  const [db] = (await starters(1)) as [Database];
+  await sql`create table call_events (obstacle integer)`.execute(db);
+  await expect(migrateDatabase(db)).rejects.toThrow(/call_events/);
+  const { rows } = await sql<{ name: string | null }>`select to_regclass('calls')::text as name`.execute(db);
+  expect(rows).toEqual([{ name: null }]);
+  await sql`drop table call_events`.execute(db);
+  expect((await migrateDatabase(db))[0]).toBe('0001-calls');
+});
