@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { logFile, type Places } from './places';
 import { assertSameAddress, ensureRunning, killService, runningProcess, stopService } from './service-lifecycle';
 import type { ServiceRunner, ServiceStatus } from './service-runner';
@@ -57,7 +58,12 @@ async function assertCanStart(services: readonly BackingService[], places: Place
 
 async function takeDown(services: readonly BackingService[], places: Places, volumes: boolean): Promise<ServiceName[]> {
   const stopped = await Promise.all(services.map((service) => stopService(service, places)));
-  if (volumes) for (const service of services) service.removeData();
+  if (volumes) {
+    for (const service of services) {
+      service.removeData();
+      rmSync(logFile(places, service.name), { force: true });
+    }
+  }
   return services.filter((_, index) => stopped[index]).map(({ name }) => name);
 }
 

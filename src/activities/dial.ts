@@ -1,6 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
 
-import type { FinalStatus } from '../call/call';
 import { maskNumber } from '../call/phone-number';
 import { deliverReport } from '../intake/provider-reports';
 import type { DialAnswer } from '../provider/provider';
@@ -24,7 +23,7 @@ export function dial(deps: ActivityDeps) {
     switch (claim.kind) {
       case 'OVER':
         await signalGrants(deps, (await semaphore.release(input)).grants);
-        return { kind: 'OVER', status: claim.status as FinalStatus | 'SUPERSEDED' };
+        return claim;
       case 'NUMBER_BUSY':
         await signalGrants(deps, (await semaphore.release(input)).grants);
         return { kind: 'NUMBER_BUSY' };

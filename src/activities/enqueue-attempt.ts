@@ -1,12 +1,19 @@
-import { isFinal } from '../call/transitions';
+import { isFinal, retryableStatuses } from '../call/transitions';
 import type { FinalStatus } from '../call/call';
 import { signalGrants } from '../slots/signal-grants';
-import { dropWaitingAttempts, insertWaitingAttempt } from '../store/attempts';
-import { updateCall } from '../store/calls';
-import type { CallRow } from '../store/database';
+import { dropWaitingAttempts, insertWaitingAttempt, isResetRun } from '../store/attempts';
+import { freshUnlessAhead, updateCall } from '../store/calls';
+import { violatedUnique, type CallRow, type DatabaseTransaction } from '../store/database';
 import type { ActivityDeps } from '.';
 import { expireCall } from './expire-call';
 import type { AttemptIds, Over, Place } from './steps';
+
+/** The run: its id, the id its chain of retries began with, and its place in the chain. */
+interface EnqueueInput extends AttemptIds {
+  runId: string;
+  firstRunId: string;
+  runNumber: number;
+}
 
 /**
  * Joins the queue: in PostgreSQL first, from where Redis can be told again, then in Redis.
@@ -15,8 +22,8 @@ import type { AttemptIds, Over, Place } from './steps';
  */
 export function enqueueAttempt(deps: ActivityDeps) {
   const { semaphore, log } = deps;
-  return async (input: AttemptIds & { number: number }): Promise<Place> => {
-    const joined = await join(deps, input);
+  return async (input: EnqueueInput): Promise<Place> => {
+    const joined = await joinOrOver(deps, input);
     if ('kind' in joined) return joined;
     if (joined.call.expires_at <= new Date()) {
       const expired = await expireCall(deps)(input);
@@ -31,9 +38,22 @@ export function enqueueAttempt(deps: ActivityDeps) {
       grants.filter((grant) => grant.attemptId !== input.attemptId),
     );
     const place: Place = slot > 0 ? { kind: 'GRANTED', slot } : { kind: 'WAITING' };
-    log.debug({ callId: input.callId, attempt: input.number, slot }, slot > 0 ? 'slot granted' : 'waiting for a slot');
+    log.debug(
+      { callId: input.callId, attempt: input.runNumber, slot },
+      slot > 0 ? 'slot granted' : 'waiting for a slot',
+    );
     return place;
   };
+}
+
+/** An operator's reset of the workflow starts an ended call again, but for one that ended well. */
+function reopen(deps: ActivityDeps, trx: DatabaseTransaction, callId: string): Promise<CallRow | undefined> {
+  return updateCall(trx, callId, {
+    from: retryableStatuses,
+    to: 'PENDING',
+    set: { ended_at: null, expires_at: freshUnlessAhead(deps.defaultExpirySeconds) },
+    events: [{ type: 'call.updated', reason: 'reset' }],
+  });
 }
 
 interface Joined {
@@ -42,11 +62,26 @@ interface Joined {
   dropped: string[];
 }
 
-function join({ db }: ActivityDeps, { callId, round, attemptId }: AttemptIds): Promise<Joined | Over> {
-  return db.transaction().execute(async (trx) => {
-    const call = await trx.selectFrom('calls').selectAll().where('id', '=', callId).forUpdate().executeTakeFirst();
+async function joinOrOver(deps: ActivityDeps, input: EnqueueInput): Promise<Joined | Over> {
+  try {
+    return await join(deps, input);
+  } catch (error) {
+    // A reset call would be active again, and its number has another call by now.
+    if (violatedUnique(error) !== 'calls_active_number') throw error;
+    return { kind: 'OVER', status: 'SUPERSEDED' };
+  }
+}
+
+function join(deps: ActivityDeps, input: EnqueueInput): Promise<Joined | Over> {
+  const { callId, round, attemptId } = input;
+  return deps.db.transaction().execute(async (trx) => {
+    let call = await trx.selectFrom('calls').selectAll().where('id', '=', callId).forUpdate().executeTakeFirst();
     if (call?.round !== round) return { kind: 'OVER', status: 'SUPERSEDED' };
-    if (isFinal(call.status)) return { kind: 'OVER', status: call.status as FinalStatus };
+    if (isFinal(call.status)) {
+      const reopened = (await isResetRun(trx, input)) ? await reopen(deps, trx, callId) : undefined;
+      if (reopened === undefined) return { kind: 'OVER', status: call.status as FinalStatus };
+      call = reopened;
+    }
     // The workflow runs: whoever is about to start it again need not.
     if (call.handoff === 'START') {
       await trx.updateTable('calls').set({ handoff: null, handoff_at: null }).where('id', '=', callId).execute();
@@ -56,7 +91,7 @@ function join({ db }: ActivityDeps, { callId, round, attemptId }: AttemptIds): P
     }
     // A run that was reset, or died before its first step was recorded, may have left another attempt waiting.
     const dropped = await dropWaitingAttempts(trx, callId, attemptId);
-    await insertWaitingAttempt(trx, { id: attemptId, callId, round, queueSeq: call.queue_seq });
+    await insertWaitingAttempt(trx, { ...input, id: attemptId, queueSeq: call.queue_seq });
     return { call, dropped };
   });
 }

@@ -4,8 +4,10 @@ import type { Starter } from '../intake/starter';
 import type { Logger } from '../log';
 import type { Provider } from '../provider/provider';
 import { deliverReports } from '../reconciler/deliver-reports';
+import { endOrphanedAttempts } from '../reconciler/end-orphaned-attempts';
 import { expireOverdue } from '../reconciler/expire-overdue';
 import { handOffLeftBehind } from '../reconciler/hand-off-left-behind';
+import { mendWaitingCalls } from '../reconciler/mend-waiting-calls';
 import { resendGrants } from '../reconciler/resend-grants';
 import type { Semaphore } from '../slots/semaphore';
 import type { Database } from '../store/database';
@@ -29,21 +31,27 @@ export interface ActivityDeps {
   log: Logger;
   /** Seconds for which an attempt keeps trying to reach the provider. */
   dialPatienceSeconds: number;
+  /** Seconds after which an attempt that nobody reports or can hang up is given up. */
+  maxCallSeconds: number;
+  /** Seconds that a call has which starts again after its expiry. */
+  defaultExpirySeconds: number;
 }
 
 /** The steps that workflows take, each safe to take again. */
 export function createActivities(deps: ActivityDeps) {
+  const steps = { hangUp: hangUp(deps), finishAttempt: finishAttempt(deps) };
   return {
+    ...steps,
     enqueueAttempt: enqueueAttempt(deps),
     dial: dial(deps),
     settleUnreported: settleUnreported(deps),
-    hangUp: hangUp(deps),
-    finishAttempt: finishAttempt(deps),
     expireCall: expireCall(deps),
     handOffLeftBehind: () => handOffLeftBehind(deps),
     deliverReports: () => deliverReports(deps),
     resendGrants: () => resendGrants(deps),
     expireOverdue: () => expireOverdue(deps),
+    endOrphanedAttempts: () => endOrphanedAttempts({ ...deps, ...steps }),
+    mendWaitingCalls: () => mendWaitingCalls(deps),
   } satisfies Record<ReconcilerDuty, () => Promise<number>> & Record<string, unknown>;
 }
 

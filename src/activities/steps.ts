@@ -49,4 +49,10 @@ export interface Finished {
 }
 
 /** What the reconciler does, each duty in a file of `src/reconciler`. */
-export type ReconcilerDuty = 'handOffLeftBehind' | 'deliverReports' | 'resendGrants' | 'expireOverdue';
+export type ReconcilerDuty =
+  | 'handOffLeftBehind'
+  | 'deliverReports'
+  | 'resendGrants'
+  | 'expireOverdue'
+  | 'endOrphanedAttempts'
+  | 'mendWaitingCalls';

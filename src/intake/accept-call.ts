@@ -5,7 +5,7 @@ import { canonicalJson, type CallRequest } from '../call/request';
 import type { Config } from '../config';
 import { findByRequestKey, findBySource, insertCalls, readAcceptedCall, type NewCall } from '../store/accepted-calls';
 import { findActiveCall } from '../store/calls';
-import type { CallRow, Database } from '../store/database';
+import { isDeadlock, type CallRow, type Database } from '../store/database';
 
 /** A valid request on its way in. */
 export interface IncomingCall {
@@ -47,7 +47,8 @@ export async function acceptCalls(
     const inserted = await insertCalls(
       db,
       open.map((candidate) => candidate.newCall),
-    );
+    ).catch(noneIfDeadlock);
+    if (inserted === undefined) continue;
     for (const { row, call } of inserted) answers.set(row.id, { kind: 'ACCEPTED', row, call });
     for (const { newCall } of open.filter((candidate) => !answers.has(candidate.newCall.id))) {
       const reason = await whyHeldBack(db, newCall);
@@ -56,6 +57,11 @@ export async function acceptCalls(
     open = open.filter((candidate) => !answers.has(candidate.newCall.id));
   }
   return candidates.flatMap((candidate) => answers.get(candidate.newCall.id) ?? []);
+}
+
+/** Two batches with the same numbers in another order wait for each other; the one that is ended inserted nothing. */
+function noneIfDeadlock(error: unknown): undefined {
+  if (!isDeadlock(error)) throw error;
 }
 
 function newCallOf({ request, requestKey, source }: IncomingCall, policy: AcceptancePolicy): NewCall {

@@ -4,7 +4,7 @@ import { CallError } from '../call/errors';
 import type { CallChange } from '../call/request';
 import { activeStatuses, retryableStatuses } from '../call/transitions';
 import type { Config } from '../config';
-import { findActiveCall, findCall, updateCall, type CallUpdate } from '../store/calls';
+import { findActiveCall, findCall, freshUnlessAhead, updateCall, type CallUpdate } from '../store/calls';
 import { isDeadlock, violatedUnique, type CallRow, type Database } from '../store/database';
 
 /** A PENDING call's workflow that was not started yet reads the row when it is: it need not be told. */
@@ -61,7 +61,6 @@ export async function retryCall(
   id: string,
   policy: Pick<Config, 'MAX_ATTEMPTS' | 'DEFAULT_EXPIRY_SECONDS'>,
 ): Promise<CallRow> {
-  const freshExpiry = sql<Date>`now() + make_interval(secs => ${policy.DEFAULT_EXPIRY_SECONDS})`;
   const number = (await findCall(db, id))?.to_number;
   return changeCall(db, id, 'CALL_NOT_RETRYABLE', number, {
     from: retryableStatuses,
@@ -76,7 +75,7 @@ export async function retryCall(
       started_at: null,
       ended_at: null,
       next_attempt_at: null,
-      expires_at: sql`case when expires_at <= now() then ${freshExpiry} else expires_at end`,
+      expires_at: freshUnlessAhead(policy.DEFAULT_EXPIRY_SECONDS),
       handoff: 'START',
       handoff_at: sql`now()`,
     },

@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+
 import { z } from 'zod';
 
 import { reportStatuses } from '../call/call';
@@ -7,13 +9,19 @@ import type { CallState, DialAnswer, DialRequest, Provider } from './provider';
 
 type ProviderSettings = Pick<Config, 'PROVIDER_BASE_URL' | 'PUBLIC_BASE_URL' | 'PROVIDER_TIMEOUT_SECONDS'>;
 
-const dialed = z.object({ callId: z.string().min(1).max(255) });
-
-const state = z.object({
-  status: z.string(),
-  durationSec: z.number().nonnegative().nullish(),
-  failureReason: z.string().nullish(),
+const dialed = z.object({
+  callId: z
+    .string()
+    .min(1)
+    .max(255)
+    .refine((id) => id === keepable(id)),
 });
+
+/** Strict in what decides, lenient in the rest: an answer that is refused leaves a slot held. */
+const state = z.object({ status: z.string(), durationSec: z.unknown(), failureReason: z.unknown() });
+
+const maxReasonCharacters = 1_000;
+const maxDurationSeconds = 2_147_483_647;
 
 /** 4xx answers that concern this moment rather than the call: another attempt may fare better. */
 const passingRefusals = [408, 409, 425];
@@ -63,8 +71,8 @@ export class HttpProvider implements Provider {
     return {
       kind: 'ENDED',
       status: ended,
-      durationSec: durationSec == null ? null : Math.round(durationSec),
-      failureReason: failureReason ?? null,
+      durationSec: isDuration(durationSec) ? Math.round(durationSec) : null,
+      failureReason: typeof failureReason === 'string' ? keepable(failureReason, maxReasonCharacters) : null,
     };
   }
 
@@ -93,6 +101,15 @@ function accepted(body: string): DialAnswer {
   return { kind: 'UNKNOWN', reason: 'provider accepted without a callId' };
 }
 
+/** The text as PostgreSQL can store it: without NUL and without half a character. */
+function keepable(text: string, maxCharacters = text.length): string {
+  return text.replaceAll('\0', '').slice(0, maxCharacters).toWellFormed();
+}
+
+function isDuration(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= maxDurationSeconds;
+}
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
@@ -111,17 +128,19 @@ const problem = z.object({
 function reasonIn(body: string): string {
   const parsed = problem.safeParse(parseJson(body));
   const words = parsed.success ? (parsed.data.detail ?? parsed.data.error ?? parsed.data.message) : undefined;
-  return words === undefined ? '' : `: ${words.slice(0, 200)}`;
+  return words === undefined ? '' : `: ${keepable(words, 200)}`;
 }
 
 function isRefusedConnection(error: unknown): boolean {
-  const cause = error instanceof Error ? error.cause : undefined;
+  const cause = types.isNativeError(error) ? error.cause : undefined;
   return (
-    cause instanceof Error && 'code' in cause && ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'].includes(String(cause.code))
+    types.isNativeError(cause) &&
+    'code' in cause &&
+    ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'].includes(String(cause.code))
   );
 }
 
 function causeOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
+  if (!types.isNativeError(error)) return String(error);
+  return types.isNativeError(error.cause) ? error.cause.message || String(error.cause) : error.message;
 }

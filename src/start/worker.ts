@@ -49,6 +49,8 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
       starter,
       log,
       dialPatienceSeconds: config.DIAL_PATIENCE_SECONDS,
+      maxCallSeconds: config.MAX_CALL_SECONDS,
+      defaultExpirySeconds: config.DEFAULT_EXPIRY_SECONDS,
     }),
     shutdownGraceTime: '15s',
     shutdownForceTime: '20s',

@@ -35,11 +35,18 @@ export async function listAttempts(db: Database, callId: string): Promise<Attemp
 /** Joins the queue by the record: Redis is told after, and can be told again from here. Safe twice. */
 export async function insertWaitingAttempt(
   trx: DatabaseTransaction,
-  attempt: { id: string; callId: string; round: number; queueSeq: number },
+  attempt: { id: string; callId: string; round: number; queueSeq: number; runId: string; runNumber: number },
 ): Promise<void> {
   await trx
     .insertInto('attempts')
-    .values({ id: attempt.id, call_id: attempt.callId, round: attempt.round, queue_seq: attempt.queueSeq })
+    .values({
+      id: attempt.id,
+      call_id: attempt.callId,
+      round: attempt.round,
+      queue_seq: attempt.queueSeq,
+      run_id: attempt.runId,
+      run_number: attempt.runNumber,
+    })
     .onConflict((conflict) => conflict.column('id').doNothing())
     .execute();
 }
@@ -87,6 +94,44 @@ export async function endAttempt(
     .where('ended_at', 'is', null)
     .returningAll()
     .executeTakeFirst();
+}
+
+/**
+ * Whether this run repeats a run that had its attempt: an operator reset the workflow. The first run of a new chain does
+ * not: that is a start that came late.
+ */
+export async function isResetRun(
+  trx: DatabaseTransaction,
+  run: { callId: string; round: number; runId: string; firstRunId: string; runNumber: number },
+): Promise<boolean> {
+  if (run.runId === run.firstRunId) return false;
+  const earlier = await trx
+    .selectFrom('attempts')
+    .select('id')
+    .where('call_id', '=', run.callId)
+    .where('round', '=', run.round)
+    .where('run_number', '=', run.runNumber)
+    .where('run_id', '!=', run.runId)
+    .executeTakeFirst();
+  return earlier !== undefined;
+}
+
+/** Attempts in progress, with the run that began each and for how long it has been on. */
+export async function listLiveAttempts(
+  db: Database,
+): Promise<{ attemptId: string; callId: string; round: number; runId: string; elapsedSeconds: number }[]> {
+  return db
+    .selectFrom('attempts')
+    .select((eb) => [
+      'id as attemptId',
+      'call_id as callId',
+      'round',
+      'run_id as runId',
+      eb.cast<number>(sql`extract(epoch from now() - started_at)`, 'double precision').as('elapsedSeconds'),
+    ])
+    .where('started_at', 'is not', null)
+    .where('ended_at', 'is', null)
+    .execute();
 }
 
 /** A slot as the record has it: whose attempt is in progress on it. */

@@ -18,6 +18,12 @@ export async function findActiveCall(db: Database, to: string): Promise<CallRow 
     .executeTakeFirst();
 }
 
+/** The expiry of a call that starts again: the one it has, or a new one where that has passed. */
+export function freshUnlessAhead(seconds: number) {
+  const fresh = sql<Date>`now() + make_interval(secs => ${seconds})`;
+  return sql<Date>`case when expires_at <= now() then ${fresh} else expires_at end`;
+}
+
 export interface CallUpdate {
   /** The statuses from which the change is legal; in any other it changes nothing. */
   from: readonly CallStatus[];

@@ -51,6 +51,9 @@ export interface AttemptsTable {
   call_id: string;
   round: number;
   queue_seq: number;
+  /** The workflow run whose attempt it is, and its place in the chain of retries: 1 for the first. */
+  run_id: string;
+  run_number: number;
   /** Set when the attempt begins, that is, when it claims its slot. */
   number: number | null;
   slot: number | null;

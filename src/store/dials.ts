@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
 
-import type { CallPayload, CallStatus } from '../call/call';
+import type { CallPayload, CallStatus, FinalStatus } from '../call/call';
+import { isFinal } from '../call/transitions';
+import type { PlaceCallResult } from '../call/workflow-messages';
 import { updateCall } from './calls';
 import { violatedUnique, type Database } from './database';
 import { matchReports } from './provider-reports';
@@ -19,7 +21,7 @@ export type Claim =
   | { kind: 'SLOT_TAKEN' }
   /** Another attempt to the number is in progress. */
   | { kind: 'NUMBER_BUSY' }
-  | { kind: 'OVER'; status: CallStatus | 'SUPERSEDED' };
+  | { kind: 'OVER'; status: PlaceCallResult };
 
 /**
  * Begins the attempt on its slot: the attempt's row takes slot and number, the call is IN_PROGRESS. The unique indexes
@@ -49,7 +51,11 @@ function tryClaim(db: Database, { callId, round, attemptId, slot }: ClaimInput):
     if (attempt.started_at !== null && attempt.slot !== null && attempt.number !== null) {
       return { kind: 'CLAIMED', slot: attempt.slot, number: attempt.number };
     }
-    if (call.status !== 'PENDING' || attempt.ended_at !== null) return { kind: 'OVER', status: call.status };
+    // An attempt of a run that was reset is still on the line: the reconciler hangs it up.
+    if (call.status === 'IN_PROGRESS') return { kind: 'NUMBER_BUSY' };
+    if (isFinal(call.status)) return { kind: 'OVER', status: call.status as FinalStatus };
+    // Taken off the queue behind this run's back: another run of the call has the say.
+    if (attempt.ended_at !== null) return { kind: 'OVER', status: 'SUPERSEDED' };
 
     const number = call.attempts + 1;
     const begun = await trx

@@ -25,7 +25,7 @@ export async function placeCall(input: PlaceCallInput): Promise<PlaceCallResult>
 
 /** Waits for a slot and dials, again where the slot proves to be another's. */
 async function getOnTheLine(run: RunOfAttempt): Promise<{ over: PlaceCallResult } | { end?: AttemptEnd }> {
-  for (let seconds = 1; ; seconds = Math.min(seconds * 2, 30)) {
+  for (let seconds = 1; ; seconds = Math.min(seconds * 2, 8)) {
     const turn = await takeTurn(run);
     if ('over' in turn) return turn;
 
@@ -41,7 +41,7 @@ async function getOnTheLine(run: RunOfAttempt): Promise<{ over: PlaceCallResult 
       case 'OVER':
         return { over: line.status };
       case 'NUMBER_BUSY':
-        run.tell('waiting for the number: an earlier call to it is being hung up');
+        run.tell('waiting for the number: an earlier attempt is being hung up');
         await sleep(seconds * 1_000, { summary: 'Wait for the number' });
         break;
       case 'SLOT_LOST':
@@ -54,7 +54,7 @@ async function getOnTheLine(run: RunOfAttempt): Promise<{ over: PlaceCallResult 
 async function takeTurn(run: RunOfAttempt): Promise<{ over: PlaceCallResult } | { slot: number }> {
   // Forgotten before the question, not after: the grant's signal may come before the answer "wait".
   run.grantedSlot = undefined;
-  const place = await enqueueAttempt({ ...run.ids, number: run.number });
+  const place = await enqueueAttempt({ ...run.ids, ...run.place });
   if (place.kind === 'OVER') return { over: place.status };
   if (place.kind === 'GRANTED') return { slot: place.slot };
 

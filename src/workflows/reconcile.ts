@@ -2,7 +2,7 @@ import { proxyActivities, sleep } from '@temporalio/workflow';
 
 import type { Activities, ReconcilerDuty } from '../activities';
 
-const { deliverReports, expireOverdue, handOffLeftBehind, resendGrants } = proxyActivities<Activities>({
+const activities = proxyActivities<Activities>({
   startToCloseTimeout: '60s',
   // The schedule comes round in seconds: a duty that failed is done then.
   retry: { maximumAttempts: 1 },
@@ -17,10 +17,12 @@ export interface ReconcileInput {
 type Mended = Record<ReconcilerDuty, number | string>;
 
 const duties: Record<ReconcilerDuty, () => Promise<number>> = {
-  handOffLeftBehind,
-  deliverReports,
-  resendGrants,
-  expireOverdue,
+  handOffLeftBehind: activities.handOffLeftBehind,
+  deliverReports: activities.deliverReports,
+  resendGrants: activities.resendGrants,
+  expireOverdue: activities.expireOverdue,
+  endOrphanedAttempts: activities.endOrphanedAttempts,
+  mendWaitingCalls: activities.mendWaitingCalls,
 };
 
 /**

@@ -59,6 +59,12 @@ export class RunOfAttempt {
     return { callId: this.callId, round: this.round, attemptId: this.attemptId };
   }
 
+  /** Where this run stands in the workflow's chain of runs. */
+  get place(): { runId: string; firstRunId: string; runNumber: number } {
+    const { runId, firstExecutionRunId } = workflowInfo();
+    return { runId, firstRunId: firstExecutionRunId, runNumber: this.number };
+  }
+
   /** Whether Temporal's retry policy will run the workflow again when this run fails. */
   get mayRetry(): boolean {
     return this.number < (workflowInfo().retryPolicy?.maximumAttempts ?? Infinity);

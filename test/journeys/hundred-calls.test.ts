@@ -6,7 +6,12 @@ import { waitUntil } from '../support/wait-until';
 let service: Service;
 
 beforeAll(async () => {
-  service = await Service.open({ MOCK_SUCCESS_RATE: '0.8', MOCK_SEED: 'a hundred' });
+  service = await Service.open({
+    MOCK_SUCCESS_RATE: '0.8',
+    MOCK_SEED: 'a hundred',
+    MOCK_MIN_SECONDS: '3',
+    MOCK_MAX_SECONDS: '5',
+  });
   await service.start('api', 'worker', 'provider');
 }, 90_000);
 afterAll(() => service.close());

@@ -7,7 +7,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { Redis } from 'ioredis';
 
-import { createActivities } from '../../src/activities';
+import { createActivities, type Activities } from '../../src/activities';
 import type { Attempt, Call, CallStatus, ReportStatus } from '../../src/call/call';
 import { taskQueue, workflowId } from '../../src/call/names';
 import type { CallRequest } from '../../src/call/request';
@@ -53,7 +53,19 @@ export class Carrier {
     readonly starter: Starter,
     readonly semaphore: Semaphore,
     private readonly dropDatabase: () => Promise<void>,
-  ) {}
+  ) {
+    this.activities = createActivities({
+      db,
+      temporal: namespace.client,
+      semaphore,
+      provider: this.provider,
+      starter,
+      log: createLog('test', 'silent'),
+      dialPatienceSeconds: config.DIAL_PATIENCE_SECONDS,
+      maxCallSeconds: config.MAX_CALL_SECONDS,
+      defaultExpirySeconds: config.DEFAULT_EXPIRY_SECONDS,
+    });
+  }
 
   static async open(settings: Record<string, string> = {}): Promise<Carrier> {
     quietRuntime();
@@ -68,6 +80,7 @@ export class Carrier {
   }
 
   private worker: Worker | undefined;
+  private readonly activities: Activities;
   private running: Promise<void> | undefined;
 
   async startWorker(): Promise<void> {
@@ -76,15 +89,7 @@ export class Carrier {
       connection: await nativeConnection(this.config),
       taskQueue,
       workflowBundle: { codePath: join(__dirname, '../../dist/workflow-bundle.js') },
-      activities: createActivities({
-        db: this.db,
-        temporal: this.namespace.client,
-        semaphore: this.semaphore,
-        provider: this.provider,
-        starter: this.starter,
-        log: createLog('test', 'silent'),
-        dialPatienceSeconds: this.config.DIAL_PATIENCE_SECONDS,
-      }),
+      activities: this.activities,
       shutdownGraceTime: '1s',
       shutdownForceTime: '5s',
     });
@@ -102,6 +107,11 @@ export class Carrier {
     this.redis.disconnect();
     await this.namespace.close();
     await this.dropDatabase();
+  }
+
+  /** One round of the reconciler's duties for calls that lost their workflow. @returns how much it mended */
+  async mend(): Promise<number> {
+    return (await this.activities.endOrphanedAttempts()) + (await this.activities.mendWaitingCalls());
   }
 
   /** A number that no other call of this file has. */

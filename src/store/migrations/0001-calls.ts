@@ -50,6 +50,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       call_id uuid not null references calls (id) on delete cascade,
       round integer not null,
       queue_seq bigint not null,
+      run_id text not null,
+      run_number integer not null,
       number integer,
       slot integer check (slot >= 1),
       to_number text,
