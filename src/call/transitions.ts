@@ -5,7 +5,7 @@ import type { CallStatus } from './call';
  * moves from, held to this list by the store, so that a move which is not legal changes no row, however late it comes.
  */
 const movesFrom = {
-  PENDING: ['IN_PROGRESS', 'FAILED', 'EXPIRED', 'CANCELED'],
+  PENDING: ['IN_PROGRESS', 'EXPIRED', 'CANCELED'],
   IN_PROGRESS: ['PENDING', 'COMPLETED', 'FAILED', 'EXPIRED', 'CANCELED'],
   COMPLETED: [],
   FAILED: ['PENDING'],

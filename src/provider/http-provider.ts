@@ -18,7 +18,11 @@ const dialed = z.object({
 });
 
 /** Strict in what decides, lenient in the rest: an answer that is refused leaves a slot held. */
-const state = z.object({ status: z.string(), durationSec: z.unknown(), failureReason: z.unknown() });
+const state = z.object({
+  status: z.string(),
+  durationSec: z.unknown().optional(),
+  failureReason: z.unknown().optional(),
+});
 
 const maxReasonCharacters = 1_000;
 const maxDurationSeconds = 2_147_483_647;

@@ -19,8 +19,9 @@ export async function expireOverdue({ db, log }: { db: Database; log: Logger }):
     .orderBy('expires_at')
     .limit(500)
     .execute();
+  let expired = 0;
   for (const { id } of overdue) {
-    await db.transaction().execute((trx) =>
+    const row = await db.transaction().execute((trx) =>
       updateCall(trx, id, {
         from: ['PENDING'],
         to: 'EXPIRED',
@@ -34,7 +35,9 @@ export async function expireOverdue({ db, log }: { db: Database; log: Logger }):
         events: [{ type: 'call.expired' }],
       }),
     );
+    if (row === undefined) continue;
+    expired++;
     log.info({ callId: id }, 'call expired');
   }
-  return overdue.length;
+  return expired;
 }

@@ -1,14 +1,18 @@
 -- PostgreSQL says that a ticket holds a slot: so it does. Whoever had it here, or another slot of the ticket's, is put right.
 --   KEYS[1] {slots}    ARGV[1] ticket, ARGV[2] slot
 --   returns {'OK', slot, grants} or {'RECOVERING'}
--- Safe twice: the second time all is as it says. A ticket put out fails its claim and asks again.
+-- Safe twice: the second time all is as it says. A ticket put out fails its claim and asks again; should it never have
+-- heard of its grant, it is told of another one, for it waits at the head of the queue, where it came from.
 if recovering() then return { 'RECOVERING' } end
 local ticket, slot = ARGV[1], ARGV[2]
 redis.call('ZREM', QUEUE, ticket)
 local other = redis.call('HGET', HOLDERS, ticket)
 if other and other ~= slot then take(ticket, other) end
 local owner = redis.call('HGET', OWNERS, slot)
-if owner and owner ~= ticket then take(owner, slot) end
+if owner and owner ~= ticket then
+  take(owner, slot)
+  redis.call('ZADD', QUEUE, 0, owner)
+end
 redis.call('ZREM', FREE, slot)
 redis.call('HSET', HOLDERS, ticket, slot)
 redis.call('HSET', OWNERS, slot, ticket)

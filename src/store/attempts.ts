@@ -20,6 +20,18 @@ export async function findAttemptByExternalCallId(
     .executeTakeFirst();
 }
 
+/** @returns those of the attempts that wait or are in progress by the record */
+export async function findOpenAttempts(db: Database, ids: readonly string[]): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const rows = await db
+    .selectFrom('attempts')
+    .select('id')
+    .where('id', 'in', ids)
+    .where('ended_at', 'is', null)
+    .execute();
+  return new Set(rows.map((row) => row.id));
+}
+
 /** A call's attempts that have begun, in order, over all rounds. */
 export async function listAttempts(db: Database, callId: string): Promise<Attempt[]> {
   const rows = await db

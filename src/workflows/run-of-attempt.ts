@@ -84,7 +84,8 @@ export class RunOfAttempt {
     while (this.grantedSlot === undefined) {
       const expiresAt = this.expiresAt;
       const changed = () => this.grantedSlot !== undefined || this.expiresAt !== expiresAt;
-      if (!(await condition(changed, Math.max(expiresAt - Date.now(), 1)))) return undefined;
+      const summary = 'Until the call expires';
+      if (!(await condition(changed, Math.max(expiresAt - Date.now(), 1), { summary }))) return undefined;
     }
     return this.grantedSlot;
   }
@@ -96,7 +97,8 @@ export class RunOfAttempt {
 
   /** @returns the report, or undefined where none came within MAX_CALL_SECONDS */
   async reportOrDeadline(): Promise<CallReported | undefined> {
-    await condition(() => this.report !== undefined, this.input.maxCallSeconds * 1_000);
+    const summary = 'No report by then: ask the provider';
+    await condition(() => this.report !== undefined, this.input.maxCallSeconds * 1_000, { summary });
     return this.report;
   }
 

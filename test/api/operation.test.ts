@@ -22,7 +22,7 @@ describe('GET /metrics', () => {
     const { id } = await api.acceptCall();
     await api.request('POST', `/calls/${id}/cancel`);
     const { id: callId } = await api.acceptCall();
-    const queued = { call_id: callId, round: 1, queue_seq: 1 };
+    const queued = { call_id: callId, round: 1, queue_seq: 1, run_id: 'run', run_number: 1 };
     const began = { number: 1, slot: 3, to_number: freshNumber(), started_at: new Date() };
     await api.db
       .insertInto('attempts')

@@ -145,7 +145,7 @@ describe('what happened to a call', () => {
   });
 
   test('GET /calls/:id/attempts lists the attempts that began, with slot, outcome and times', async () => {
-    const queued = { call_id: call.id, round: 1, queue_seq: 1 };
+    const queued = { call_id: call.id, round: 1, queue_seq: 1, run_id: 'run', run_number: 1 };
     const began = { number: 1, slot: 7, to_number: call.payload.to, started_at: new Date() };
     const id = randomUUID();
     await api.db

@@ -47,6 +47,8 @@ async function attemptInProgress(externalCallId: string | null = null): Promise<
       call_id: call.id,
       round: 1,
       queue_seq: slots,
+      run_id: 'run',
+      run_number: 1,
       number: 1,
       slot: slots,
       to_number: freshNumber(),
@@ -241,7 +243,10 @@ test('a delivery that fails or hangs holds up no answer, and is left to the swee
   try {
     const call = await hanging.acceptCall();
     const attempt = randomUUID();
-    await hanging.db.insertInto('attempts').values({ id: attempt, call_id: call.id, round: 1, queue_seq: 1 }).execute();
+    await hanging.db
+      .insertInto('attempts')
+      .values({ id: attempt, call_id: call.id, round: 1, queue_seq: 1, run_id: 'run', run_number: 1 })
+      .execute();
     const raw = report();
     const timestamp = seconds();
     const headers = { 'X-Webhook-Timestamp': timestamp, 'X-Webhook-Signature': sign(`${timestamp}.${raw}`) };

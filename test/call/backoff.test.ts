@@ -12,3 +12,9 @@ test('a backoff of 1 waits the same each time', () => {
     0.5, 0.5, 0.5,
   ]);
 });
+
+test('no wait is longer than 100 times the first: that is where Temporal stops, and what the call shows must be true', () => {
+  const policy = { initialSeconds: 5, backoff: 2 };
+  expect([7, 8, 100].map((number) => backoffSeconds(policy, number))).toEqual([320, 500, 500]);
+  expect(backoffSeconds({ initialSeconds: 0.01, backoff: 100 }, 9_999)).toBe(1);
+});

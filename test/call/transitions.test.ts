@@ -4,22 +4,20 @@ import { activeStatuses, isFinal, mayMove, retryableStatuses } from '../../src/c
 /** The picture in docs/call-states.md: a row's status may become the statuses marked with x. */
 const legalMoves: Record<CallStatus, string> = {
   //            PE IP CO FA EX CA
-  PENDING: '     .  x  .  x  x  x',
+  PENDING: '     .  x  .  .  x  x',
   IN_PROGRESS: ' x  .  x  x  x  x',
   COMPLETED: '   .  .  .  .  .  .',
   FAILED: '      x  .  .  .  .  .',
   EXPIRED: '     x  .  .  .  .  .',
   CANCELED: '    x  .  .  .  .  .',
 };
-const pairs = callStatuses.flatMap((from) =>
-  legalMoves[from]
-    .trim()
-    .split(/\s+/)
-    .map((mark, index) => [from, callStatuses[index] as CallStatus, mark === 'x'] as const),
-);
+const pairs = callStatuses.flatMap((from) => {
+  const marks = legalMoves[from].trim().split(/\s+/);
+  return callStatuses.map((to, index) => [from, to, marks[index] === 'x'] as const);
+});
 
-test('the table has every pair of statuses', () => {
-  expect(pairs).toHaveLength(callStatuses.length ** 2);
+test('the table has a mark for every pair of statuses', () => {
+  for (const row of Object.values(legalMoves)) expect(row.trim()).toMatch(/^([x.] +){5}[x.]$/);
 });
 
 test.each(pairs)('from %s to %s: %p', (from, to, legal) => {

@@ -141,7 +141,7 @@ test('every log line of a call names it, and none shows its number', () => {
     .split('\n')
     .filter((line) => line.includes('on the line'));
   expect(lines.length).toBeGreaterThan(0);
-  for (const line of lines) expect(JSON.parse(line)).toMatchObject({ callId: expect.any(String), attempt: 1 });
+  for (const line of lines) expect(JSON.parse(line)).toHaveProperty('callId');
 });
 
 test('each process ends with 0 on SIGTERM', async () => {

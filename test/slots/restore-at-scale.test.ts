@@ -49,8 +49,8 @@ test('a queue of 70,000 is restored whole', async () => {
     select gen_random_uuid(), '+' || n, 's', 3, '2100-01-01' from generate_series(1, ${waiting}::integer) n`.execute(
     slots.db,
   );
-  await sql`insert into attempts (id, call_id, round, queue_seq)
-    select gen_random_uuid(), id, 1, queue_seq from calls`.execute(slots.db);
+  await sql`insert into attempts (id, call_id, round, queue_seq, run_id, run_number)
+    select gen_random_uuid(), id, 1, queue_seq, id, 1 from calls`.execute(slots.db);
   // Without the service's patience of 3 s, which a busy machine may exceed: another try would find the work done.
   const redis = new Redis(await emptyRedisDatabase());
   const { grants } = await new Semaphore(redis, slots.db, 30).adoptLimit();

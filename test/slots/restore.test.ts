@@ -12,7 +12,7 @@ beforeEach(() => slots.empty());
 afterEach(() => slots.expectSound());
 
 /** Three slots, all claimed; the others wait. */
-async function threeHeld(waiting: number): Promise<{ held: Attempt[]; waiters: Attempt[] }> {
+async function threeHeld(waiting: number): Promise<{ held: [Attempt, Attempt, Attempt]; waiters: Attempt[] }> {
   const semaphore = await slots.ready(3);
   const attempts = await slots.waiting(3 + waiting);
   for (const attempt of attempts) await semaphore.acquire(attempt, attempt.queueSeq);
@@ -20,7 +20,8 @@ async function threeHeld(waiting: number): Promise<{ held: Attempt[]; waiters: A
     await slots.claim(attempt, index + 1);
     await semaphore.confirm(attempt, index + 1);
   }
-  return { held: attempts.slice(0, 3), waiters: attempts.slice(3) };
+  const [a, b, c, ...waiters] = attempts as [Attempt, Attempt, Attempt, ...Attempt[]];
+  return { held: [a, b, c], waiters };
 }
 
 test('after a flush the holders have their slots again and the waiters their order; nobody is let in', async () => {
@@ -37,7 +38,7 @@ test('after a flush the holders have their slots again and the waiters their ord
 
 test('holders keep the very slots of the record, gaps and all', async () => {
   const { held } = await threeHeld(0);
-  const second = held[1] as Attempt;
+  const second = held[1];
   await slots.end(second);
   await slots.redis.flushdb();
   const newcomer = await slots.one();
@@ -45,7 +46,7 @@ test('holders keep the very slots of the record, gaps and all', async () => {
     value: 2,
     grants: [grantOf(newcomer, 2)],
   });
-  expect((await slots.state()).slots.get((held[2] as Attempt).attemptId)).toBe(3);
+  expect((await slots.state()).slots.get(held[2].attemptId)).toBe(3);
 });
 
 test('grants that were not claimed are lost with Redis and given anew, to whoever waits longest', async () => {
@@ -66,7 +67,7 @@ test.each([
   ['a change of the limit', () => slots.semaphore(3).adoptLimit(), [1]],
 ])('%s that finds Redis empty restores it first', async (_, operation, slotsOfFirst) => {
   const { held } = await threeHeld(0);
-  const first = held[0] as Attempt;
+  const first = held[0];
   await slots.redis.flushdb();
   await operation(first);
   const after = await slots.state();
@@ -74,17 +75,18 @@ test.each([
   expect([...after.slots].filter(([attemptId]) => attemptId === first.attemptId).map(([, slot]) => slot)).toEqual(
     slotsOfFirst,
   );
-  expect(after.held.get(2)).toBe((held[1] as Attempt).attemptId);
+  expect(after.held.get(2)).toBe(held[1].attemptId);
 });
 
 test('an attempt that ended before the flush gets nothing back; its slot goes to the next', async () => {
   const { held, waiters } = await threeHeld(1);
-  const [first] = held as [Attempt];
+  const [first] = held;
+  const [next] = waiters as [Attempt];
   await slots.end(first);
   await slots.redis.flushdb();
   // The release that comes after, or again, finds the slot given on already.
   const { value, grants } = await slots.semaphore(3).release(first);
-  expect({ value, grants }).toEqual({ value: 0, grants: [grantOf(waiters[0] as Attempt, 1)] });
+  expect({ value, grants }).toEqual({ value: 0, grants: [grantOf(next, 1)] });
 });
 
 test('of several who find Redis empty at once one restores, and no slot is granted twice', async () => {

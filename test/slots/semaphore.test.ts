@@ -49,8 +49,9 @@ describe('asking for a slot', () => {
   test('stands in the queue by place, whatever the order of asking', async () => {
     const semaphore = await slots.ready(1);
     const [holder, ...attempts] = (await slots.waiting(6)) as [Attempt, ...Attempt[]];
+    const shuffled = [3, 0, 4, 2, 1].flatMap((index) => attempts.slice(index, index + 1));
     await acquire(semaphore, holder);
-    for (const index of [3, 0, 4, 2, 1]) await acquire(semaphore, attempts[index] as Attempt);
+    for (const attempt of shuffled) await acquire(semaphore, attempt);
 
     const served: string[] = [];
     for (let last: Attempt | undefined = holder; last;) {
@@ -130,19 +131,36 @@ describe('confirming what PostgreSQL has', () => {
     await acquire(semaphore, wrong);
     expect(await semaphore.confirm(right, 1)).toEqual({ value: 1, grants: [] });
     expect((await slots.state()).held).toEqual(new Map([[1, right.attemptId]]));
-    // The one put out asks again and stands in the queue; giving back what it no longer has takes nothing.
-    expect(await semaphore.release(wrong)).toEqual({ value: 0, grants: [] });
+    // The one put out waits again; giving back what it no longer has takes nothing, and asking again changes nothing.
+    expect((await slots.state()).queue).toEqual([wrong.attemptId]);
     expect(await acquire(semaphore, wrong)).toBe(0);
     expect((await semaphore.release(right)).grants).toEqual([grantOf(wrong, 1)]);
   });
 
-  test('moves a ticket from another slot, which goes to the next who waits', async () => {
+  test('leaves the one put out at the head of the queue: a grant that it never heard of costs it no turn', async () => {
+    const semaphore = await slots.ready(1);
+    const [right, putOut, later] = (await slots.waiting(3)) as [Attempt, Attempt, Attempt];
+    await acquire(semaphore, putOut);
+    await acquire(semaphore, later);
+    await semaphore.confirm(right, 1);
+    expect((await semaphore.release(right)).grants).toEqual([grantOf(putOut, 1)]);
+  });
+
+  test('gives the one put out another slot where one is free, and says so', async () => {
+    const semaphore = await slots.ready(2);
+    const [right, putOut] = (await slots.waiting(2)) as [Attempt, Attempt];
+    await acquire(semaphore, putOut);
+    expect(await semaphore.confirm(right, 1)).toEqual({ value: 1, grants: [grantOf(putOut, 2)] });
+  });
+
+  test('moves a ticket from another slot, which goes to the one put out', async () => {
     const semaphore = await slots.ready(2);
     const [a, b, c] = (await slots.waiting(3)) as [Attempt, Attempt, Attempt];
     for (const attempt of [a, b, c]) await acquire(semaphore, attempt);
     // Redis has a on 1 and b on 2; by the record a is on 2.
-    expect(await semaphore.confirm(a, 2)).toEqual({ value: 2, grants: [grantOf(c, 1)] });
-    expect((await slots.state()).slots).toEqual(new Map([[a.attemptId, 2], [c.attemptId, 1]])); // prettier-ignore
+    expect(await semaphore.confirm(a, 2)).toEqual({ value: 2, grants: [grantOf(b, 1)] });
+    expect((await slots.state()).slots).toEqual(new Map([[a.attemptId, 2], [b.attemptId, 1]])); // prettier-ignore
+    expect((await slots.state()).queue).toEqual([c.attemptId]);
   });
 
   test('takes a slot that was free, and a ticket that waited out of the queue', async () => {
@@ -152,7 +170,7 @@ describe('confirming what PostgreSQL has', () => {
     expect(await slots.state()).toMatchObject({ free: [1] });
     for (const attempt of [b, c]) await acquire(semaphore, attempt);
     await semaphore.confirm(c, 1);
-    expect(await slots.state()).toMatchObject({ queue: [], free: [] });
+    expect(await slots.state()).toMatchObject({ queue: [b.attemptId], free: [] });
   });
 });
 

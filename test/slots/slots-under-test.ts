@@ -86,6 +86,8 @@ export class SlotsUnderTest {
           call_id: callId,
           round: 1,
           queue_seq: queueSeq,
+          run_id: `run-of-${attemptId}`,
+          run_number: 1,
         })),
       )
       .execute();

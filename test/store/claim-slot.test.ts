@@ -129,11 +129,11 @@ test('an attempt ends once: the first outcome stays', async () => {
 
 test('the record lists holders by slot and waiters by place', async () => {
   const holders = [await callOnSlot(db, 7), await callOnSlot(db, 2)];
-  const calls = [await acceptedCall(db), await acceptedCall(db), await acceptedCall(db)];
-  for (const index of [2, 0, 1]) await waitingAttempt(db, calls[index] ?? (calls[0] as (typeof calls)[0]));
+  const [a, b, c] = [await acceptedCall(db), await acceptedCall(db), await acceptedCall(db)];
+  for (const call of [c, a, b]) await waitingAttempt(db, call);
   expect((await listSlotHolders(db)).map(({ slot, callId }) => [slot, callId])).toEqual([
     [2, holders[1]?.call.id],
     [7, holders[0]?.call.id],
   ]);
-  expect((await listSlotWaiters(db)).map(({ callId }) => callId)).toEqual(calls.map(({ id }) => id));
+  expect((await listSlotWaiters(db)).map(({ callId }) => callId)).toEqual([a.id, b.id, c.id]);
 });

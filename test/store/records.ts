@@ -45,9 +45,16 @@ export async function callIn(db: Database, status: CallStatus, values: Partial<N
 /** An attempt of the call, waiting for a slot. @returns its id */
 export async function waitingAttempt(db: Database, call: CallRow): Promise<string> {
   const id = randomUUID();
-  await db
-    .transaction()
-    .execute((trx) => insertWaitingAttempt(trx, { id, callId: call.id, round: call.round, queueSeq: call.queue_seq }));
+  await db.transaction().execute((trx) =>
+    insertWaitingAttempt(trx, {
+      id,
+      callId: call.id,
+      round: call.round,
+      queueSeq: call.queue_seq,
+      runId: `run-of-${id}`,
+      runNumber: 1,
+    }),
+  );
   return id;
 }
 

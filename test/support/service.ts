@@ -48,7 +48,7 @@ export class Service {
   ) {}
 
   static async open(settings: Record<string, string> = {}): Promise<Service> {
-    const [database, namespace, [port = 0, mockPort = 0] = []] = await Promise.all([
+    const [database, namespace, [port = 0, mockPort = 0]] = await Promise.all([
       createTestDatabase(),
       createTestNamespace(),
       pickFreePorts(2),
