@@ -18,12 +18,16 @@ jest.setTimeout(30_000);
 const running: Running[] = [];
 
 function startProcess(settings: Record<string, string>): Running {
-  const child = fork(join(__dirname, '../support/run-typescript.mjs'), [join(__dirname, '../../mock-provider/main.ts')], {
-    env: { PATH: process.env['PATH'], LOG_PRETTY: '0', MOCK_PORT: '0', ...settings },
-    // Where no .env lies.
-    cwd: tmpdir(),
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  });
+  const child = fork(
+    join(__dirname, '../support/run-typescript.mjs'),
+    [join(__dirname, '../../mock-provider/main.ts')],
+    {
+      env: { PATH: process.env['PATH'], LOG_PRETTY: '0', MOCK_PORT: '0', ...settings },
+      // Where no .env lies.
+      cwd: tmpdir(),
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    },
+  );
   let text = '';
   const collect = (chunk: Buffer) => {
     text += chunk.toString();

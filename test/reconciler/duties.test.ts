@@ -64,6 +64,25 @@ describe('expiring what is overdue', () => {
     expect((await carrier.call(inTime.id)).status).toBe('PENDING');
   });
 
+  test('lets a call live whose expiry was moved while it was about to be ended', async () => {
+    const { id } = await carrier.accept();
+    await overdue(id);
+    let moved = false;
+    const db = carrier.db.withPlugin({
+      transformQuery: ({ node }) => node,
+      transformResult: async ({ result }) => {
+        if (!moved) {
+          moved = true;
+          await editCall(carrier.db, id, { expiresAt: new Date(Date.now() + 60_000).toISOString() });
+        }
+        return result;
+      },
+    });
+    expect(await expireOverdue({ ...deps(), db })).toBe(0);
+    expect(moved).toBe(true);
+    expect((await carrier.call(id)).status).toBe('PENDING');
+  });
+
   test('lets a call finish that is in progress', async () => {
     const id = await carrier.place();
     await carrier.attemptOnTheLine(id);

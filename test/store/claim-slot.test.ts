@@ -66,6 +66,18 @@ test('ten who claim for the same attempt at once make one claim of it, with one 
   expect((await listEvents(db, call.id)).map(({ type }) => type)).toEqual(['call.accepted', 'attempt.started']);
 });
 
+test('ten who claim ten slots for the same attempt at once get one slot, the same', async () => {
+  for (let round = 0; round < 5; round++) {
+    const call = await acceptedCall(db);
+    const attemptId = await waitingAttempt(db, call);
+    const claims = await Promise.all(
+      Array.from({ length: 10 }, (_, i) => claim(db, call, attemptId, round * 10 + i + 1)),
+    );
+    const [held] = (await listSlotHolders(db)).filter((holder) => holder.attemptId === attemptId);
+    expect(new Set(claims.map((claimed) => 'slot' in claimed && claimed.slot))).toEqual(new Set([held?.slot]));
+  }
+});
+
 test('an attempt that has a slot keeps it, whatever other slot it claims', async () => {
   const { call, attemptId } = await callOnSlot(db, 4);
   expect(await claim(db, call, attemptId, 5)).toEqual({ kind: 'CLAIMED', slot: 4, number: 1 });
