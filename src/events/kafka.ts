@@ -4,7 +4,6 @@ import { gzip } from 'node:zlib';
 import {
   CompressionCodecs,
   CompressionTypes,
-  ConfigResourceTypes,
   Kafka,
   KafkaJSProtocolError,
   logLevel,
@@ -19,7 +18,6 @@ import type { Config } from '../config';
 import type { Logger } from '../log';
 import {
   MessageTooLargeError,
-  type Admin,
   type Broker,
   type Consumer,
   type ConsumerOptions,
@@ -27,8 +25,8 @@ import {
   type Producer,
   type ReceivedBatch,
   type ReceivedMessage,
-  type TopicSettings,
 } from './broker';
+import { openAdmin } from './kafka-admin';
 import { mendTimers } from './kafkajs-timers';
 import { Reconnecting } from './reconnecting';
 import { decompressors, standInOf, unfailing } from './record-codecs';
@@ -221,56 +219,4 @@ function receivedBatch(payload: EachBatchPayload): ReceivedBatch {
 function receivedMessage({ offset, key, value, headers = {} }: KafkaMessage): ReceivedMessage {
   const undecodable = standInOf(headers);
   return undecodable ? { offset, key, value, headers: {}, undecodable } : { offset, key, value, headers };
-}
-
-function openAdmin(kafka: Kafka): Admin {
-  const client = new Reconnecting(() =>
-    kafka.admin({ retry: { initialRetryTime: 100, maxRetryTime: 500, retries: 2 } }),
-  );
-  const existing = async (names: readonly string[]) => {
-    const all = new Set(await client.use((admin) => admin.listTopics()));
-    return names.filter((name) => all.has(name));
-  };
-  return {
-    countBrokers: async () => (await client.use((admin) => admin.describeCluster())).brokers.length,
-    describeTopics: async (names) => describeTopics(client, await existing(names)),
-    createTopics: async (topics, { replicationFactor }) => {
-      const there = new Set(await existing(topics.map(({ name }) => name)));
-      const missing = topics.filter(({ name }) => !there.has(name));
-      if (missing.length === 0) return;
-      await client.use((admin) =>
-        admin.createTopics({
-          waitForLeaders: true,
-          topics: missing.map(({ name, partitions, maxMessageBytes }) => ({
-            topic: name,
-            numPartitions: partitions,
-            replicationFactor,
-            configEntries: [{ name: 'max.message.bytes', value: String(maxMessageBytes) }],
-          })),
-        }),
-      );
-    },
-    deleteTopics: (names) => client.use((admin) => admin.deleteTopics({ topics: [...names] })),
-    close: () => client.close(),
-  };
-}
-
-async function describeTopics(
-  client: Reconnecting<ReturnType<Kafka['admin']>>,
-  names: readonly string[],
-): Promise<Map<string, TopicSettings>> {
-  if (names.length === 0) return new Map();
-  const { topics } = await client.use((admin) => admin.fetchTopicMetadata({ topics: [...names] }));
-  const { resources } = await client.use((admin) =>
-    admin.describeConfigs({
-      includeSynonyms: false,
-      resources: names.map((name) => ({ type: ConfigResourceTypes.TOPIC, name, configNames: ['max.message.bytes'] })),
-    }),
-  );
-  return new Map(
-    topics.map(({ name, partitions }) => {
-      const entries = resources.find((resource) => resource.resourceName === name)?.configEntries ?? [];
-      return [name, { partitions: partitions.length, maxMessageBytes: Number(entries[0]?.configValue) }];
-    }),
-  );
 }

@@ -16,7 +16,6 @@ afterAll(() => api.close());
 
 describe('requests that are no route’s', () => {
   test.each([
-    '/',
     '/unknown',
     '/calls/',
     '/calls/a/b',

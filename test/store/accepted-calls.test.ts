@@ -90,7 +90,7 @@ test('the answer that a request got can be read again however the call went on',
   await db
     .transaction()
     .execute((trx) =>
-      updateCall(trx, row.id, { from: ['PENDING'], to: 'FAILED', set: {}, events: [{ type: 'call.failed' }] }),
+      updateCall(trx, row.id, { from: ['PENDING'], to: 'CANCELED', set: {}, events: [{ type: 'call.canceled' }] }),
     );
   expect(await readAcceptedCall(db, row.id)).toEqual(answered);
   expect(answered).toMatchObject({ status: 'PENDING' });

@@ -50,9 +50,9 @@ test.each(pairs.filter(([from, to]) => !mayMove(from, to)))(
 test('a run of an earlier round changes nothing', async () => {
   const call = await acceptedCall(db);
   await db.updateTable('calls').set({ round: 2 }).where('id', '=', call.id).execute();
-  const change = { from: ['PENDING'], to: 'FAILED', set: {}, events: [{ type: 'call.failed' }] } as const;
+  const change = { from: ['PENDING'], to: 'CANCELED', set: {}, events: [{ type: 'call.canceled' }] } as const;
   expect(await update(call.id, { ...change, round: 1 })).toBeUndefined();
-  expect(await update(call.id, { ...change, round: 2 })).toMatchObject({ status: 'FAILED' });
+  expect(await update(call.id, { ...change, round: 2 })).toMatchObject({ status: 'CANCELED' });
 });
 
 test('a condition that does not hold keeps the change from being made', async () => {
@@ -111,9 +111,9 @@ test('a transaction that is rolled back leaves neither the change nor its event'
     db.transaction().execute(async (trx) => {
       await updateCall(trx, call.id, {
         from: ['PENDING'],
-        to: 'FAILED',
+        to: 'CANCELED',
         set: {},
-        events: [{ type: 'call.failed' }],
+        events: [{ type: 'call.canceled' }],
       });
       throw new Error('the process died');
     }),
