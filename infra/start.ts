@@ -67,8 +67,15 @@ class Run {
       if (!(error instanceof Interrupted)) throw error;
       say('stopping ...');
     } finally {
-      await Promise.all(this.#roles.map((role) => role.stop()));
+      await this.#stopRoles();
       await this.#runner.down([...this.#started], { volumes: false });
+    }
+  }
+
+  /** Those who dial first, then the provider, whose last webhooks the API still takes. */
+  async #stopRoles(): Promise<void> {
+    for (const names of [['worker', 'bridge'], ['provider'], ['api']]) {
+      await Promise.all(this.#roles.filter(({ name }) => names.includes(name)).map((role) => role.stop()));
     }
   }
 

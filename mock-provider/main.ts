@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { ConfigError, parseSettings } from '../src/config';
 import { createLog } from '../src/log';
 import { seededOutcomes } from './dial-plan';
 import { listen } from './listen';
 import { createMockProvider } from './mock-provider';
 import { mockSettingsSchema } from './settings';
+
+const dropSeconds = 5;
 
 async function main(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env');
@@ -31,7 +34,9 @@ async function main(): Promise<void> {
     if (stopping) return;
     stopping = true;
     log.info({ reason, ...provider.stats() }, 'mock provider stopping');
-    void server.close().then(() => {
+    // Its calls end with it. Untold, they would be waited for until MAX_CALL_SECONDS; a webhook nobody takes is not.
+    void Promise.race([provider.drop('the provider was stopped'), pause(dropSeconds * 1_000, undefined, { ref: false })]).then(async () => {
+      await server.close();
       // An open channel to the parent would keep the process alive.
       if (process.connected) process.disconnect();
     });

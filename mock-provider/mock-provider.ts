@@ -34,7 +34,9 @@ interface WebhookRetry {
 export interface MockProvider {
   readonly app: Hono<{ Bindings: HttpBindings }>;
   stats(): LineStats;
-  /** Drops the line: no call ends, and no webhook is sent, after this. */
+  /** Ends every live call as FAILED for this reason. Fulfilled once the webhooks of each have been tried. */
+  drop(reason: string): Promise<void>;
+  /** Forgets the line: no call ends, and no webhook is sent, after this. */
   close(): void;
 }
 
@@ -72,7 +74,7 @@ export function createMockProvider(options: MockProviderOptions): MockProvider {
     webhooks.close();
     pauses.close();
   };
-  return { app, stats, close };
+  return { app, stats, drop: (reason) => line.drop(reason), close };
 }
 
 function createWebhookSender(options: MockProviderOptions, log: Logger, onDelivered: () => void): WebhookSender {

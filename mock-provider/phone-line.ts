@@ -21,6 +21,7 @@ interface LiveCall {
   readonly plan: DialPlan;
   readonly placedAt: number;
   readonly timer: NodeJS.Timeout | undefined;
+  readonly reported: Promise<void>;
   /** Told once each of the call's webhooks has been tried, which is at its end where it sends none. */
   readonly onReported: () => void;
 }
@@ -62,9 +63,9 @@ export class PhoneLine {
       this.#end(callId, plan.outcome, plan.failureReason);
     };
     const timer = milliseconds > LONGEST_TIMER_MS ? undefined : setTimeout(end, milliseconds);
-    const reported = new Promise<void>((onReported) => {
-      this.#live.set(callId, { callId, dial, plan, placedAt: Date.now(), timer, onReported });
-    });
+    let onReported = (): void => undefined;
+    const reported = new Promise<void>((resolve) => (onReported = resolve));
+    this.#live.set(callId, { callId, dial, plan, placedAt: Date.now(), timer, reported, onReported });
     this.#counter.placed(dial);
     this.#log.info({ callId, number: maskNumber(dial.to), scriptId: dial.scriptId }, 'call placed');
     return { callId, reported };
@@ -79,6 +80,13 @@ export class PhoneLine {
   /** Ends the call if it is live. */
   hangUp(callId: string): void {
     this.#end(callId, 'FAILED', 'hung up');
+  }
+
+  /** Ends every live call. Fulfilled once the webhooks of each have been tried. */
+  async drop(reason: string): Promise<void> {
+    const live = [...this.#live.values()];
+    for (const { callId } of live) this.#end(callId, 'FAILED', reason);
+    await Promise.all(live.map(({ reported }) => reported));
   }
 
   close(): void {

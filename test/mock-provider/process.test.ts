@@ -90,6 +90,21 @@ describe('the mock provider process', () => {
     await receiver.close();
   });
 
+  it('ends its live calls when it is stopped, and reports them before it exits', async () => {
+    const receiver = await startReceiver();
+    const mock = startProcess({});
+    await fetch(`${await mock.url()}/api/v1/calls`, {
+      method: 'POST',
+      body: JSON.stringify({ to: '+966501234567', scriptId: 's', webhookUrl: receiver.url }),
+    });
+    mock.child.kill('SIGTERM');
+    expect(await mock.exit).toBe(0);
+    expect(receiver.received.map(({ body }) => [body['status'], body['failureReason']])).toEqual([
+      ['FAILED', 'the provider was stopped'],
+    ]);
+    await receiver.close();
+  });
+
   it('logs the seed it drew, so that a run can be repeated', async () => {
     const mock = startProcess({});
     await mock.url();
