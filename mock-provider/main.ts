@@ -35,7 +35,10 @@ async function main(): Promise<void> {
     stopping = true;
     log.info({ reason, ...provider.stats() }, 'mock provider stopping');
     // Its calls end with it. Untold, they would be waited for until MAX_CALL_SECONDS; a webhook nobody takes is not.
-    void Promise.race([provider.drop('the provider was stopped'), pause(dropSeconds * 1_000, undefined, { ref: false })]).then(async () => {
+    void Promise.race([
+      provider.drop('the provider was stopped'),
+      pause(dropSeconds * 1_000, undefined, { ref: false }),
+    ]).then(async () => {
       await server.close();
       // An open channel to the parent would keep the process alive.
       if (process.connected) process.disconnect();

@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import type { Starter } from '../intake/starter';
 import type { Logger } from '../log';
 import type { Provider } from '../provider/provider';
+import { auditSlots } from '../reconciler/audit-slots';
 import { deliverReports } from '../reconciler/deliver-reports';
 import { endOrphanedAttempts } from '../reconciler/end-orphaned-attempts';
 import { expireOverdue } from '../reconciler/expire-overdue';
@@ -52,6 +53,7 @@ export function createActivities(deps: ActivityDeps) {
     expireOverdue: () => expireOverdue(deps),
     endOrphanedAttempts: () => endOrphanedAttempts({ ...deps, ...steps }),
     mendWaitingCalls: () => mendWaitingCalls(deps),
+    auditSlots: () => auditSlots(deps),
   } satisfies Record<ReconcilerDuty, () => Promise<number>> & Record<string, unknown>;
 }
 

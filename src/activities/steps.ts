@@ -55,4 +55,5 @@ export type ReconcilerDuty =
   | 'resendGrants'
   | 'expireOverdue'
   | 'endOrphanedAttempts'
-  | 'mendWaitingCalls';
+  | 'mendWaitingCalls'
+  | 'auditSlots';

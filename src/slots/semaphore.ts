@@ -27,7 +27,7 @@ interface Reply {
   grants: Grant[];
 }
 
-const operations = ['acquire', 'release', 'confirm', 'restore', 'limit', 'unclaimed'] as const;
+const operations = ['acquire', 'release', 'confirm', 'restore', 'limit', 'unclaimed', 'holders'] as const;
 type Operation = (typeof operations)[number];
 
 type Argument = string | number;
@@ -80,6 +80,11 @@ export class Semaphore {
   /** @returns grants older than `seconds` that were not claimed */
   async unclaimed(seconds: number): Promise<Grant[]> {
     return (await this.run('unclaimed', Math.round(seconds * 1_000))).grants;
+  }
+
+  /** @returns every slot that Redis has given out, claimed or not */
+  async holders(): Promise<Grant[]> {
+    return (await this.run('holders')).grants;
   }
 
   private async run(operation: Operation, ...args: Argument[]): Promise<Reply> {

@@ -23,6 +23,7 @@ const duties: Record<ReconcilerDuty, () => Promise<number>> = {
   expireOverdue: activities.expireOverdue,
   endOrphanedAttempts: activities.endOrphanedAttempts,
   mendWaitingCalls: activities.mendWaitingCalls,
+  auditSlots: activities.auditSlots,
 };
 
 /**
