@@ -22,8 +22,9 @@ function roleFrom(source: string, lines: string[]): SupervisedRole {
 test('a role that dies is started again, is ready again, and stops for good when told', async () => {
   const lines: string[] = [];
   const role = roleFrom(
-    `console.log('pid ' + process.pid); process.send('ready');
-     process.on('SIGTERM', () => { console.log('orderly end'); process.exit(0); }); setInterval(() => {}, 1000);`,
+    // Ready only once it hears SIGTERM, as the roles are: else the stop below could come before the handler.
+    `process.on('SIGTERM', () => { console.log('orderly end'); process.exit(0); }); setInterval(() => {}, 1000);
+     console.log('pid ' + process.pid); process.send('ready');`,
     lines,
   );
   const pids = (): number[] => lines.flatMap((line) => (line.startsWith('pid ') ? [Number(line.slice(4))] : []));
