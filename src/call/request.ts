@@ -110,13 +110,8 @@ export function fieldErrors(error: z.ZodError): FieldError[] {
 /** Parses what a client sent. @throws CallError INVALID_REQUEST listing every bad field */
 export function parseRequest<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const parsed = schema.safeParse(value, { error: plainWords });
-  // zod skips an own `__proto__` when it looks for unknown names.
-  const smuggled = typeof value === 'object' && value !== null && Object.hasOwn(value, '__proto__');
-  if (parsed.success && !smuggled) return parsed.data;
-  const errors = parsed.success ? [] : fieldErrors(parsed.error);
-  if (smuggled && !errors.some((error) => error.path === '__proto__')) {
-    errors.push({ path: '__proto__', message: 'is not a known field' });
-  }
+  if (parsed.success) return parsed.data;
+  const errors = fieldErrors(parsed.error);
   throw new CallError('INVALID_REQUEST', errors.map((error) => `${error.path || 'body'} ${error.message}`).join('; '), {
     errors,
   });
