@@ -1,4 +1,7 @@
+import type { EventEmitter } from 'node:events';
 import { existsSync } from 'node:fs';
+
+import pino from 'pino';
 
 import { ConfigError, readConfig, type Config } from '../config';
 import { createLog, type Logger } from '../log';
@@ -83,8 +86,17 @@ async function within(seconds: number, work: Promise<void>): Promise<void> {
   }
 }
 
-/** Lets the log's last lines out first: readable lines are written by a thread of their own. */
+const lastLinesSeconds = 3;
+
+/**
+ * Lets the log's last lines out first, without waiting for a reader: the supervisor who read them may be dead. To exit
+ * while lines are pending would be wrong either way: pino writes them in its exit handler, and where the pipe is broken it
+ * tries that for ever.
+ */
 function exit(log: Logger, code: number): void {
   process.exitCode = code;
-  log.flush(() => process.exit(code));
+  const stream = (log as unknown as Record<symbol, EventEmitter & { end: () => void }>)[pino.symbols.streamSym];
+  for (const event of ['close', 'error']) stream?.once(event, () => process.exit(code));
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), lastLinesSeconds * 1_000);
+  stream?.end();
 }
