@@ -4,6 +4,8 @@ import type { Activities, ReconcilerDuty } from '../activities';
 
 const activities = proxyActivities<Activities>({
   startToCloseTimeout: '60s',
+  // A duty whose worker or whose answer was lost must not keep the next round waiting for a minute.
+  heartbeatTimeout: '15s',
   // The schedule comes round in seconds: a duty that failed is done then.
   retry: { maximumAttempts: 1 },
 });

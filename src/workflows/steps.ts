@@ -12,10 +12,14 @@ export const { enqueueAttempt, finishAttempt, expireCall } = proxyLocalActivitie
   retry: { initialInterval: '500ms', maximumInterval: '10s' },
 });
 
+/** A worker that died is noticed by its silence (`src/start/heartbeats.ts`), long before a step could have ended. */
+const heartbeatTimeout = '15s';
+
 /** Talks to the provider; when to give up is the activity's own decision, by the attempt's record. */
 export const { dial } = proxyActivities<Activities>({
   summary: 'Claim the slot and dial',
   startToCloseTimeout: '60s',
+  heartbeatTimeout,
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry: { initialInterval: '1s', maximumInterval: '10s' },
 });
@@ -24,5 +28,6 @@ export const { dial } = proxyActivities<Activities>({
 export const { hangUp, settleUnreported } = proxyActivities<Activities>({
   summary: 'Get the call off the line',
   startToCloseTimeout: '60s',
+  heartbeatTimeout,
   retry: { initialInterval: '1s', maximumInterval: '30s' },
 });
