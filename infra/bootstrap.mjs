@@ -27,6 +27,7 @@ const entries = {
   'infra:down': 'infra/down.js',
   'infra:status': 'infra/status.js',
   test: 'infra/test.js',
+  soak: 'infra/soak.js',
 };
 
 function assertNodeIsNewEnough() {

@@ -1,10 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { cachedDirectory } from '../binary-cache';
+import { libraryDirectories, unpackDebianPackage } from '../debian-package';
 import { InfraError } from '../infra-error';
 import type { Places } from '../places';
-import { withProgress } from '../progress';
 import { compareVersions, findOnPath, runTool } from '../run-tool';
 import type { InfraSettings } from '../settings';
 import versions from '../versions.json';
@@ -55,7 +55,12 @@ async function redisProgram(places: Places, signal: AbortSignal): Promise<RedisP
     return { command: onPath, libraries: [] };
   }
   const cached = join(places.cache, 'redis-debian');
-  await cachedDirectory(cached, title, (directory) => unpackFromDebian(directory, signal), signal);
+  await cachedDirectory(
+    cached,
+    title,
+    (directory) => unpackDebianPackage({ name: 'redis-server', title, remedy }, directory, signal),
+    signal,
+  );
   const program = { command: join(cached, 'usr/bin/redis-server'), libraries: libraryDirectories(cached) };
   if (await isNewEnough(program, signal)) return program;
   throw new InfraError(`${title}: this system's packages have none from ${versions.redis} on. ${remedy}`);
@@ -69,47 +74,6 @@ async function isNewEnough({ command, libraries }: RedisProgram, signal: AbortSi
   const output = await runTool(command, ['--version'], { env, signal }).catch(() => '');
   const version = /v=(\d+\.\d+\.\d+)/.exec(output)?.[1];
   return version !== undefined && compareVersions(version, versions.redis) >= 0;
-}
-
-/**
- * Downloads the system's own package, and those it needs that are not installed, and unpacks them aside: this takes
- * no root, starts no system service and leaves the system's packages as they are.
- */
-async function unpackFromDebian(directory: string, signal: AbortSignal): Promise<void> {
-  const aptGet = findOnPath('apt-get');
-  const dpkg = findOnPath('dpkg');
-  if (!aptGet || !dpkg)
-    throw new InfraError(`${title} is not installed, and there is no apt-get to fetch it. ${remedy}`);
-  await withProgress(`${title}: downloading (once, about half a minute)`, async () => {
-    const apt = join(directory, 'apt');
-    mkdirSync(join(apt, 'lists/partial'), { recursive: true });
-    mkdirSync(join(apt, 'cache/archives/partial'), { recursive: true });
-    const aside = [
-      ...['-o', `Dir::State::lists=${join(apt, 'lists')}`, '-o', `Dir::Cache=${join(apt, 'cache')}`],
-      ...['-o', 'Debug::NoLocking=1', '-o', 'APT::Sandbox::User=root', '-qq', '-y'],
-    ];
-    const install = ['install', '--download-only', '--no-install-recommends', 'redis-server'];
-    try {
-      await runTool(aptGet, [...aside, 'update'], { signal });
-      await runTool(aptGet, [...aside, ...install], { signal });
-    } catch (error) {
-      if (!(error instanceof InfraError)) throw error;
-      throw new InfraError(`${title} could not be downloaded (${error.message}). ${remedy}`, { cause: error });
-    }
-    const archives = join(apt, 'cache/archives');
-    for (const archive of readdirSync(archives).filter((file) => file.endsWith('.deb'))) {
-      await runTool(dpkg, ['-x', join(archives, archive), directory], { signal });
-    }
-    rmSync(apt, { recursive: true });
-  });
-}
-
-function libraryDirectories(root: string): string[] {
-  return ['lib', 'usr/lib']
-    .map((directory) => join(root, directory))
-    .filter(existsSync)
-    .flatMap((directory) => readdirSync(directory).map((name) => join(directory, name)))
-    .filter((directory) => directory.includes('-linux-'));
 }
 
 function answersPing(port: number, timeoutMilliseconds = 2000): Promise<boolean> {

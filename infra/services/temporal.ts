@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { cachedDirectory } from '../binary-cache';
 import { grpcServes } from '../grpc-health';
 import { InfraError } from '../infra-error';
-import type { Places } from '../places';
+import { placesFor, type Places } from '../places';
 import { say, withProgress } from '../progress';
 import { compareVersions, findOnPath, runTool } from '../run-tool';
 import type { InfraSettings } from '../settings';
@@ -64,6 +64,11 @@ export function dynamicConfigArguments(file: string): string[] {
     const forAll = values.find(({ constraints }) => Object.keys(constraints ?? {}).length === 0);
     return forAll ? ['--dynamic-config-value', `${key}=${JSON.stringify(forAll.value)}`] : [];
   });
+}
+
+/** The command line that operators use: the same program. */
+export function findTemporalCli(): Promise<string> {
+  return temporalProgram(placesFor(), new AbortController().signal);
 }
 
 async function temporalProgram(places: Places, signal: AbortSignal): Promise<string> {

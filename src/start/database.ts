@@ -40,7 +40,8 @@ export async function openReachableDatabase(
 ): Promise<Database> {
   const db = openDatabase(config.DATABASE_URL, {
     poolSize: config.DATABASE_POOL_SIZE,
-    onIdleError: (error) => log.warn({ err: error }, 'PostgreSQL connection lost; the pool makes a new one'),
+    // Its message alone: the error carries the whole client with it.
+    onIdleError: (error) => log.warn({ reason: error.message }, 'PostgreSQL connection lost; the pool makes a new one'),
   });
   try {
     const refusal = await waitForDependency(log, 'PostgreSQL', 'DATABASE_URL', () => reach(db));

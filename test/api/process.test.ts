@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../support/database';
-import { createTcpGate, type TcpGate } from '../support/tcp-gate';
+import { Toxiproxy, type Proxy } from '../support/toxiproxy';
 import { waitUntil } from '../support/wait-until';
 import { freshNumber } from './api-under-test';
 
@@ -24,16 +24,21 @@ interface ApiProcess {
 
 const running: ApiProcess[] = [];
 let database: TestDatabase;
+let toxiproxy: Toxiproxy;
 beforeAll(async () => {
-  database = await createTestDatabase();
+  [database, toxiproxy] = await Promise.all([createTestDatabase(), Toxiproxy.open()]);
 });
 afterEach(async () => {
   for (const { child, exit } of running.splice(0)) {
     child.kill('SIGKILL');
-    await exit;
+    // A log that nobody reads any more has no end to wait for.
+    if (!child.stdout?.destroyed) await exit;
   }
 });
-afterAll(() => database.drop());
+afterAll(async () => {
+  await toxiproxy.close();
+  await database.drop();
+});
 
 /** The API as a process of its own, with nothing but PostgreSQL there unless `settings` say otherwise. */
 function startProcess(settings: Record<string, string> = {}): ApiProcess {
@@ -75,12 +80,11 @@ function startProcess(settings: Record<string, string> = {}): ApiProcess {
 
 const fatalLines = (api: ApiProcess) => api.lines().filter(({ level }) => level === 60);
 
-async function gateToPostgres(): Promise<{ gate: TcpGate; url: string }> {
+async function proxyToPostgres(): Promise<{ proxy: Proxy; url: string }> {
   const url = new URL(database.url);
-  const gate = await createTcpGate({ host: url.hostname, port: Number(url.port || 5432) });
-  url.hostname = '127.0.0.1';
-  url.port = String(gate.port);
-  return { gate, url: url.href };
+  const proxy = await toxiproxy.to(url.host);
+  url.host = `${proxy.host}:${proxy.port}`;
+  return { proxy, url: url.href };
 }
 
 const postCall = (url: string) =>
@@ -123,12 +127,12 @@ describe('what the API cannot start without', () => {
   });
 
   test('a PostgreSQL that comes late is waited for', async () => {
-    const { gate, url } = await gateToPostgres();
+    const { proxy, url } = await proxyToPostgres();
+    await proxy.cut();
     const api = startProcess({ DATABASE_URL: url });
     await waitUntil('it waits', () => api.lines().some(({ msg }) => String(msg).startsWith('waiting for PostgreSQL')));
-    await gate.open();
+    await proxy.restore();
     expect((await postCall(await api.url())).status).toBe(201);
-    await gate.shut();
   });
 });
 
@@ -152,12 +156,11 @@ test('with Temporal, Redis and Kafka away it accepts calls within a second, and 
 });
 
 test('PostgreSQL gone in the middle costs 503, and calls are accepted again once it is back', async () => {
-  const { gate, url: databaseUrl } = await gateToPostgres();
-  await gate.open();
+  const { proxy, url: databaseUrl } = await proxyToPostgres();
   const url = await startProcess({ DATABASE_URL: databaseUrl }).url();
   expect((await postCall(url)).status).toBe(201);
 
-  await gate.shut();
+  await proxy.cut();
   const refused = await postCall(url);
   expect(refused.status).toBe(503);
   expect(refused.headers.get('Retry-After')).toBe('2');
@@ -165,9 +168,8 @@ test('PostgreSQL gone in the middle costs 503, and calls are accepted again once
   expect((await fetch(`${url}/ready`)).status).toBe(503);
   expect((await fetch(`${url}/health`)).status).toBe(200);
 
-  await gate.open();
+  await proxy.restore();
   expect((await postCall(url)).status).toBe(201);
-  await gate.shut();
 });
 
 test('SIGTERM lets the requests in flight finish, takes no new ones, and ends with 0', async () => {
@@ -213,4 +215,14 @@ test('SIGTERM while accepted calls wait for a Temporal that is away ends with 0;
     )
     .execute();
   expect(rows).toEqual(Array(20).fill({ handoff: 'START' }));
+});
+
+test('where its supervisor has died, and with it whoever read its log, it ends', async () => {
+  const api = startProcess();
+  await api.url();
+  const exited = once(api.child, 'exit');
+  // A killed parent's ends of pipe and channel are closed by the system: what is written now goes nowhere.
+  api.child.stdout?.destroy();
+  api.child.disconnect();
+  expect(await exited).toEqual([0, null]);
 });

@@ -11,7 +11,7 @@ import { createLog } from '../../src/log';
 import { appendRejection, listEvents } from '../../src/store/call-events';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { createTestKafka, type TestKafka } from '../support/kafka';
-import { createTcpGate } from '../support/tcp-gate';
+import { Toxiproxy } from '../support/toxiproxy';
 import { waitUntil } from '../support/wait-until';
 
 let kafka: TestKafka;
@@ -173,12 +173,13 @@ test('of two relays one leads, and the other takes over when it goes', async () 
 });
 
 test('events wait while Kafka cannot be reached, and leave when it can', async () => {
-  const [host = '', port] = (kafka.config.KAFKA_BROKERS[0] ?? '').split(':');
-  const gate = await createTcpGate({ host, port: Number(port) });
-  const behindGate = openKafka({ KAFKA_BROKERS: [`127.0.0.1:${gate.port}`] }, createLog('test', 'silent'));
+  const toxiproxy = await Toxiproxy.open();
+  const proxy = await toxiproxy.to(kafka.config.KAFKA_BROKERS[0]!);
+  await proxy.cut();
+  const behindProxy = openKafka({ KAFKA_BROKERS: [`${proxy.host}:${proxy.port}`] }, createLog('test', 'silent'));
   const messages = await kafka.collect(kafka.topics.events);
   let failures = 0;
-  const producer = behindGate.producer();
+  const producer = behindProxy.producer();
   const relay = start(
     brokerWith(async (topic, outgoing) => {
       try {
@@ -193,10 +194,10 @@ test('events wait while Kafka cannot be reached, and leave when it can', async (
   await waitUntil('tries without Kafka', () => failures >= 2, 20);
   expect(await countUnpublished()).toBe(6);
 
-  await gate.open();
+  await proxy.restore();
   await waitUntil('all marked', async () => (await countUnpublished()) === 0, 30);
   await waitUntil('all events', () => messages.length === 6);
   await relay.close();
   await producer.close();
-  await gate.shut();
+  await toxiproxy.close();
 }, 60_000);

@@ -17,6 +17,7 @@ import { acceptCalls } from '../../src/intake/accept-call';
 import { deliverReport, receiveReport } from '../../src/intake/provider-reports';
 import { Starter } from '../../src/intake/starter';
 import { createLog } from '../../src/log';
+import { heartbeats } from '../../src/start/heartbeats';
 import { openRedis } from '../../src/slots/redis';
 import { Semaphore } from '../../src/slots/semaphore';
 import { listAttempts } from '../../src/store/attempts';
@@ -75,7 +76,7 @@ export class Carrier {
     const redis = openRedis(await emptyRedisDatabase(), log);
     await redis.connect();
     const starter = new Starter({ db, temporal: namespace.client, policy: config, log });
-    const semaphore = new Semaphore(redis, db, config.MAX_CONCURRENT_CALLS);
+    const semaphore = new Semaphore(redis, db, config.MAX_CONCURRENT_CALLS, log);
     return new Carrier(config, db, redis, namespace, starter, semaphore, drop);
   }
 
@@ -90,6 +91,7 @@ export class Carrier {
       taskQueue,
       workflowBundle: { codePath: join(__dirname, '../../dist/workflow-bundle.js') },
       activities: this.activities,
+      interceptors: { activity: [heartbeats] },
       shutdownGraceTime: '1s',
       shutdownForceTime: '5s',
     });

@@ -14,8 +14,8 @@ export interface TestDatabase {
 }
 
 /** A database of its own, fresh and migrated, on the server that DATABASE_URL names. */
-export async function createTestDatabase(): Promise<TestDatabase> {
-  const empty = await createEmptyDatabase();
+export async function createTestDatabase(server?: string): Promise<TestDatabase> {
+  const empty = await createEmptyDatabase(server);
   const db = openDatabase(empty.url, { poolSize: 20, onIdleError: () => undefined });
   await migrateDatabase(db);
   return {
@@ -29,13 +29,14 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 }
 
 /** The same, before any migration. */
-export async function createEmptyDatabase(): Promise<Pick<TestDatabase, 'url' | 'drop'>> {
-  const { DATABASE_URL } = readConfig(process.env);
+export async function createEmptyDatabase(
+  server = readConfig(process.env).DATABASE_URL,
+): Promise<Pick<TestDatabase, 'url' | 'drop'>> {
   const name = `test_${randomBytes(8).toString('hex')}`;
-  await onServer(DATABASE_URL, `create database ${name}`);
-  const url = new URL(DATABASE_URL);
+  await onServer(server, `create database ${name}`);
+  const url = new URL(server);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => onServer(DATABASE_URL, `drop database if exists ${name} with (force)`) };
+  return { url: url.href, drop: () => onServer(server, `drop database if exists ${name} with (force)`) };
 }
 
 async function onServer(url: string, statement: string): Promise<void> {

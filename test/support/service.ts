@@ -1,7 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { join } from 'node:path';
 
 import { pickFreePorts } from '../../infra/tcp-port';
 import type { Attempt, Call } from '../../src/call/call';
@@ -9,16 +6,9 @@ import type { CallEvent } from '../../src/call/event';
 import { isFinal } from '../../src/call/transitions';
 import { createTestDatabase, type TestDatabase } from './database';
 import { emptyRedisDatabase } from './redis';
+import { RoleProcess, type Role } from './role-process';
 import { createTestNamespace, type TestNamespace } from './temporal';
 import { waitUntil } from './wait-until';
-
-const scripts = {
-  api: 'src/start/api.js',
-  worker: 'src/start/worker.js',
-  bridge: 'src/start/bridge.js',
-  provider: 'mock-provider/main.js',
-} as const;
-export type Role = keyof typeof scripts;
 
 export interface ProviderStats {
   active: number;
@@ -29,33 +19,32 @@ export interface ProviderStats {
   webhooksPending: number;
 }
 
-interface Running {
-  process: ChildProcess;
-  output: string[];
-}
-
 /**
  * The service as its users run it: each role a process of its own, from the build, on fresh state. Talk to it over HTTP
  * and Kafka only; `stop` ends it as an operator does, and tells how each process ended.
  */
 export class Service {
-  private readonly roles = new Map<Role, Running>();
+  readonly processes: RoleProcess[] = [];
 
   private constructor(
     readonly database: TestDatabase,
     readonly namespace: TestNamespace,
-    private readonly env: Record<string, string>,
+    /** What every role is told. */
+    readonly settings: Record<string, string>,
   ) {}
 
+  /**
+   * @param settings of the roles. A backing service that they name, by DATABASE_URL, REDIS_URL, KAFKA_BROKERS or
+   *   TEMPORAL_ADDRESS, is used for fresh state in place of the test run's
+   */
   static async open(settings: Record<string, string> = {}): Promise<Service> {
-    const [database, namespace, [port = 0, mockPort = 0]] = await Promise.all([
-      createTestDatabase(),
-      createTestNamespace(),
+    const [database, namespace, redisUrl, [port = 0, mockPort = 0]] = await Promise.all([
+      createTestDatabase(settings['DATABASE_URL']),
+      createTestNamespace(settings['TEMPORAL_ADDRESS']),
+      settings['REDIS_URL'] ?? emptyRedisDatabase(),
       pickFreePorts(2),
     ]);
     return new Service(database, namespace, {
-      DATABASE_URL: database.url,
-      REDIS_URL: await emptyRedisDatabase(),
       TEMPORAL_NAMESPACE: namespace.namespace,
       KAFKA_GROUP_ID: `test-${randomBytes(6).toString('hex')}`,
       PORT: String(port),
@@ -67,69 +56,50 @@ export class Service {
       MOCK_MAX_SECONDS: '1.5',
       RECONCILE_SECONDS: '2',
       ...settings,
+      DATABASE_URL: database.url,
+      REDIS_URL: redisUrl,
     });
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.env['PORT']}`;
+    return `http://127.0.0.1:${this.settings['PORT']}`;
   }
 
   /** Starts roles, side by side, and waits until each says that it is ready. */
   async start(...roles: Role[]): Promise<void> {
-    await Promise.all(roles.map((role) => this.startRole(role)));
+    await Promise.all(roles.map((role) => this.run(role)));
   }
 
-  private async startRole(role: Role): Promise<void> {
-    const child = spawn(process.execPath, [join(__dirname, '../../dist', scripts[role])], {
-      env: { ...process.env, ...this.env },
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    });
-    const output: string[] = [];
-    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => output.push(String(chunk)));
-    this.roles.set(role, { process: child, output });
-    await waitUntil(
-      `${role} ready`,
-      () => {
-        if (child.exitCode !== null) throw new Error(`${role} ended:\n${output.join('')}`);
-        return output.some((chunk) => chunk.includes('"msg":"ready"') || chunk.includes('mock provider ready'));
-      },
-      90,
-    ).catch((error: unknown) => {
-      throw new Error(`${String(error)}:\n${output.join('')}`);
-    });
+  /** Starts one more process of a role. @param env what it alone is told */
+  async run(role: Role, env: Record<string, string> = {}): Promise<RoleProcess> {
+    const started = await RoleProcess.start(role, { ...this.settings, ...env });
+    this.processes.push(started);
+    return started;
+  }
+
+  /** It ended, and may: a supervisor would start another in its place. */
+  forget(ended: RoleProcess): void {
+    this.processes.splice(this.processes.indexOf(ended), 1);
   }
 
   /** SIGTERM to each. @returns each process's exit code */
-  async stop(...roles: Role[]): Promise<(number | null)[]> {
-    const named = roles.length > 0 ? roles : [...this.roles.keys()];
-    return Promise.all(
-      named.map(async (role) => {
-        const child = this.roles.get(role)?.process;
-        if (!child) throw new Error(`${role} does not run`);
-        this.roles.delete(role);
-        if (child.exitCode !== null) return child.exitCode;
-        const exited = once(child, 'exit') as Promise<[number | null]>;
-        child.kill('SIGTERM');
-        return (await exited)[0];
-      }),
-    );
+  stop(): Promise<(number | null)[]> {
+    return Promise.all(this.processes.map((one) => one.stop()));
   }
 
   /** Stops what runs, hard, and drops what it had. */
   async close(): Promise<void> {
-    for (const { process: child } of this.roles.values()) {
-      if (child.exitCode !== null) continue;
-      const exited = once(child, 'exit');
-      child.kill('SIGKILL');
-      await exited;
-    }
+    await Promise.all(this.processes.map((one) => one.crash()));
     await this.namespace.close();
     await this.database.drop();
   }
 
-  /** Everything a role has written. */
+  /** Everything that the processes of a role have written. */
   output(role: Role): string {
-    return this.roles.get(role)?.output.join('') ?? '';
+    return this.processes
+      .filter((one) => one.role === role)
+      .map(({ output }) => output)
+      .join('');
   }
 
   request(path: string, init?: RequestInit): Promise<Response> {
@@ -185,6 +155,6 @@ export class Service {
   }
 
   async providerStats(): Promise<ProviderStats> {
-    return (await (await fetch(`${this.env['PROVIDER_BASE_URL']}/stats`)).json()) as ProviderStats;
+    return (await (await fetch(`${this.settings['PROVIDER_BASE_URL']}/stats`)).json()) as ProviderStats;
   }
 }

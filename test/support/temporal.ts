@@ -12,8 +12,8 @@ export interface TestNamespace {
 }
 
 /** A namespace of its own, fresh, with the search attributes, on the server that TEMPORAL_ADDRESS names. */
-export async function createTestNamespace(): Promise<TestNamespace> {
-  const connection = await Connection.connect({ address: readConfig(process.env).TEMPORAL_ADDRESS });
+export async function createTestNamespace(address = readConfig(process.env).TEMPORAL_ADDRESS): Promise<TestNamespace> {
+  const connection = await Connection.connect({ address });
   const namespace = `test-${randomBytes(8).toString('hex')}`;
   await registerNamespace(connection, namespace);
   return { namespace, client: new Client({ connection, namespace }), close: () => connection.close() };

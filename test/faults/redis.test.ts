@@ -1,0 +1,135 @@
+import { OwnServices } from '../support/own-services';
+import { Toxiproxy, type Proxy } from '../support/toxiproxy';
+import { waitUntil } from '../support/wait-until';
+import { Stage, type Rehearsal } from './stage';
+
+let own: OwnServices;
+let toxiproxy: Toxiproxy;
+let stage: Stage;
+/** The worker reaches Redis through it. */
+let proxy: Proxy;
+
+beforeAll(async () => {
+  [own, toxiproxy] = await Promise.all([OwnServices.open('redis'), Toxiproxy.open()]);
+  stage = await Stage.open({ settings: own.environment, callSeconds: 4 });
+  const redis = new URL(own.environment['REDIS_URL']!);
+  proxy = await toxiproxy.to(redis.host);
+  redis.host = `${proxy.host}:${proxy.port}`;
+  await Promise.all([stage.service.start('api'), stage.service.run('worker', { REDIS_URL: redis.href })]);
+}, 120_000);
+afterAll(async () => {
+  await stage.close();
+  await toxiproxy.close();
+  await own.close();
+});
+
+/** Thirty on the line and fifty waiting by Redis's own count. */
+async function thirtyAndFifty(rehearsal: Rehearsal): Promise<void> {
+  stage.decide = () => stage.usually({ seconds: 6 });
+  await rehearsal.place(80);
+  await rehearsal.untilOnTheLine(30);
+  await waitUntil('50 wait', async () => (await stage.redis.zcard('{slots}:queue')) > 40);
+}
+
+/** Nobody was dialled before another that was accepted more than the slots' number of places earlier. */
+function expectOrderKept(): void {
+  const places = stage.dialled.map(({ to }) => to);
+  const accepted = [...places].sort();
+  const overtaken = places.map((to, index) => index - accepted.indexOf(to));
+  expect(Math.max(...overtaken.map(Math.abs))).toBeLessThanOrEqual(stage.limit);
+}
+
+async function untilTold(line: string): Promise<void> {
+  await waitUntil(`the worker says: ${line}`, () => stage.service.output('worker').includes(line), 30);
+}
+
+test('4: Redis is emptied with 30 in progress and 50 waiting: never a 31st, and the order is kept', () =>
+  stage.rehearse(4, 'Redis flushed, 30 in progress, 50 waiting', async (rehearsal) => {
+    await thirtyAndFifty(rehearsal);
+    await stage.redis.flushall();
+    rehearsal.fired();
+    await rehearsal.converge();
+    expect(stage.dialled).toHaveLength(80);
+    expectOrderKept();
+  }));
+
+test.each(['with', 'without'])('5: Redis crashes and comes back %s its data: never a 31st, the order kept', (kept) =>
+  stage.rehearse(5, `Redis killed, back ${kept} its data`, async (rehearsal) => {
+    await thirtyAndFifty(rehearsal);
+    await own.crash('redis');
+    rehearsal.fired();
+    if (kept === 'without') own.removeData('redis');
+    await own.start('redis');
+    rehearsal.over();
+    await rehearsal.converge();
+    expect(stage.dialled).toHaveLength(80);
+    expectOrderKept();
+  }),
+);
+
+test('6: Redis hangs: nothing is dialled, POST answers within a second, and all goes on after', () =>
+  stage.rehearse(6, 'Redis hangs (SIGSTOP)', async (rehearsal) => {
+    own.pause('redis');
+    try {
+      rehearsal.fired();
+      for (let call = 0; call < 3; call++) {
+        const started = performance.now();
+        await rehearsal.place(1);
+        expect(performance.now() - started).toBeLessThan(1_000);
+      }
+      // The worker has found out: its question was not answered in time.
+      await untilTold('Redis does not answer in time');
+      expect(stage.dialled).toHaveLength(0);
+    } finally {
+      own.resume('redis');
+    }
+    rehearsal.over();
+  }));
+
+test('7: Redis is out of memory: nothing is dialled, one line says so, and all goes on after', () =>
+  stage.rehearse(7, 'Redis out of memory', async (rehearsal) => {
+    const full = 'Redis refuses to write: it is full';
+    await stage.redis.config('SET', 'maxmemory', '1mb');
+    try {
+      rehearsal.fired();
+      await rehearsal.place(5);
+      await untilTold(full);
+      expect(stage.dialled).toHaveLength(0);
+    } finally {
+      await stage.redis.config('SET', 'maxmemory', '0');
+    }
+    rehearsal.over();
+    await rehearsal.converge();
+    expect(stage.service.output('worker').split(full)).toHaveLength(2);
+  }));
+
+test('7: a worker refuses to start on a Redis that may drop keys', async () => {
+  await stage.redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
+  try {
+    await expect(stage.service.run('worker')).rejects.toThrow(/maxmemory-policy allkeys-lru.*noeviction/);
+  } finally {
+    await stage.redis.config('SET', 'maxmemory-policy', 'noeviction');
+  }
+});
+
+test("8: the semaphore's reply is lost: the repeat gets the same slot", () =>
+  stage.rehearse(8, "a semaphore's reply is lost", async (rehearsal) => {
+    const holders = () => stage.redis.hgetall('{slots}:holders');
+    try {
+      await proxy.loseReplies();
+      await rehearsal.place(5);
+      // Redis has given a slot, and the worker has not heard of it.
+      const given = await waitUntil('a slot given', async () => {
+        const held = await holders();
+        return Object.keys(held).length > 0 && held;
+      });
+      rehearsal.fired();
+      expect(stage.dialled).toHaveLength(0);
+      await proxy.restore();
+      rehearsal.over();
+      await waitUntil('dialled', () => stage.dialled.length === 5);
+      expect(await holders()).toMatchObject(given);
+    } finally {
+      await proxy.restore();
+    }
+  }));
