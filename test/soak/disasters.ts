@@ -87,7 +87,7 @@ export const disasters: Readonly<Record<string, { everySeconds: number; kinds: R
           select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()`.execute(
             stage.service.database.db,
           );
-          for (const { pid } of rows) process.kill(pid, 'SIGKILL');
+          for (const { pid } of rows) killIfThere(pid);
         },
         restarted: async ({ own, pause }, chance) => {
           await own.stop('postgres');
@@ -151,6 +151,15 @@ export const disasters: Readonly<Record<string, { everySeconds: number; kinds: R
       },
     },
   };
+
+/** A backend may have ended by itself since it was listed. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
 
 async function spoil({ ways, pause }: Theatre, chance: Chance, how: (way: Proxy) => Promise<void>): Promise<void> {
   const way = chance.pick(ways);

@@ -173,6 +173,16 @@ async function report(): Promise<void> {
   }
 }
 
+/** Says what it is told to, but for what comes sooner than that. */
+function atMostEvery(seconds: number): (line: string) => void {
+  let next = 0;
+  return (line) => {
+    if (performance.now() < next) return;
+    next = performance.now() + seconds * 1_000;
+    say(line);
+  };
+}
+
 async function readEvents(): Promise<CallEvent[]> {
   const { db } = stage.service.database;
   const { rows } = await sql<{ count: number }>`select count(*) as count from call_events`.execute(db);
@@ -217,12 +227,17 @@ test(
     await Promise.all(ways.map((way) => way.restore()));
     await crew.settle();
     const quietFrom = performance.now();
+    const sayNow = atMostEvery(15);
     say('Soak: all is mended; waiting until every call is final');
     const account = await waitUntil(
       'all is quiet',
       async () => {
         const now = await takeAccount(stage, requested).catch(() => undefined);
         const { active, webhooksPending } = stage.provider.stats();
+        sayNow(
+          `${Math.round((performance.now() - quietFrom) / 1_000)} s: ${now?.notFinal.length ?? '?'} calls not final, ` +
+            `${active} on the line, ${webhooksPending} webhooks pending, ${now?.slotsHeld ?? '?'} slots held`,
+        );
         const waits = now === undefined || now.notFinal.length > 0 || now.lost.length > 0 || now.slotsHeld > 0;
         return waits || active > 0 || webhooksPending > 0 || now.brokenTimelines.length > 0 ? undefined : now;
       },
@@ -231,7 +246,9 @@ test(
     const convergedSeconds = Math.round((performance.now() - quietFrom) / 1_000);
     await producer.close();
     const disordered = outOfOrder(await readEvents());
-    const { rows: mends } = await sql`select * from reconciler_mends order by duty`.execute(stage.service.database.db);
+    const { rows: mends } = await sql`select * from reconciler_mends order by duty`
+      .execute(stage.service.database.db)
+      .catch(() => ({ rows: [] }));
     say(
       JSON.stringify(
         {
