@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 
-import { attemptOutcomes, callStatuses } from '../call/call';
+import { attemptOutcomes, callStatuses, priorities } from '../call/call';
 import { errorCatalogue, type ErrorCode } from '../call/errors';
 import { callEventTypes } from '../call/event';
 
@@ -13,6 +13,9 @@ export const callSchema = z
   .strictObject({
     id: z.uuid(),
     payload: z.strictObject({ to: z.string(), scriptId: z.string(), metadata }),
+    priority: z.int().min(priorities.soonest).max(priorities.latest).openapi({
+      description: 'The lower, the sooner it is served.',
+    }),
     status: z.enum(callStatuses),
     attempts: z.int().openapi({ description: 'Attempts begun, that is, which held a slot.' }),
     maxAttempts: z.int(),

@@ -7,6 +7,12 @@ export type FinalStatus = Exclude<CallStatus, 'PENDING' | 'IN_PROGRESS'>;
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 export type Metadata = Record<string, Json>;
 
+/**
+ * How soon a call is served: a whole number, the lower the sooner. Scale and default are those of Temporal's Priority
+ * key, so that nobody has to learn two.
+ */
+export const priorities = { soonest: 1, usual: 3, latest: 5 } as const;
+
 /** What to do: whom to call with which script. */
 export interface CallPayload {
   /** E.164, with its plus sign. */
@@ -19,6 +25,8 @@ export interface CallPayload {
 export interface Call {
   id: string;
   payload: CallPayload;
+  /** Fixed at acceptance; 3 where the request named none. */
+  priority: number;
   status: CallStatus;
   /** Attempts begun, that is, which held a slot. */
   attempts: number;

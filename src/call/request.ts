@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import type { Json, Metadata } from './call';
+import { priorities, type Json, type Metadata } from './call';
 import { CallError, type FieldError } from './errors';
 import { numberProblem, type NumberType } from './phone-number';
 
@@ -61,6 +61,16 @@ const expiresAt = z.iso
   })
   .meta({ description: 'A call that has not ended well by then is EXPIRED.' });
 
+const priorityProblem = `must be a whole number from ${priorities.soonest} to ${priorities.latest}`;
+const priority = z
+  .int({ error: priorityProblem, abort: true })
+  .min(priorities.soonest, priorityProblem)
+  .max(priorities.latest, priorityProblem)
+  .meta({
+    default: priorities.usual,
+    description: 'The lower, the sooner the call is served; those of one priority are served in order of acceptance.',
+  });
+
 const to = (allowed: readonly NumberType[]) =>
   z
     .string()
@@ -73,14 +83,19 @@ const to = (allowed: readonly NumberType[]) =>
 /** The schemas of what clients send, one for both doors. Unknown fields are refused by name. */
 export function requestSchemas(allowed: readonly NumberType[]) {
   const fields = { to: to(allowed), scriptId, metadata: metadata.optional(), expiresAt: expiresAt.optional() };
+  const call = { ...fields, priority: priority.optional() };
   return {
     /** `POST /calls`, and the value of a Kafka message but for its `requestId`. */
-    call: z.strictObject(fields),
+    call: z.strictObject(call),
     /** The value of a message on `calls.requests`. */
-    message: z.strictObject({ ...fields, requestId: keySchema.optional() }),
-    /** `PATCH /calls/:id`: at least one field. */
+    message: z.strictObject({ ...call, requestId: keySchema.optional() }),
+    /** `PATCH /calls/:id`: at least one field. The priority is fixed: it is in the place that the call's attempts queue under. */
     change: z
-      .strictObject({ ...fields, to: fields.to.optional(), scriptId: scriptId.optional() })
+      .strictObject(
+        { ...fields, to: fields.to.optional(), scriptId: scriptId.optional() },
+        // Some fields it refuses are known very well.
+        { error: ({ code }) => (code === 'unrecognized_keys' ? 'is not a field that can be changed' : undefined) },
+      )
       .refine((value) => Object.keys(value).length > 0, {
         message: 'must name at least one field',
         // One that names only unknown fields is told of those.
@@ -101,7 +116,7 @@ export function fieldErrors(error: z.ZodError): FieldError[] {
   return error.issues.flatMap((issue) => {
     const path = issue.path.map(String);
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: 'is not a known field' }));
+      return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: issue.message }));
     }
     return [{ path: path.join('.'), message: issue.message }];
   });
@@ -119,6 +134,7 @@ export function parseRequest<Schema extends z.ZodType>(schema: Schema, value: un
 
 /** For clients, who know JSON's types and not zod's phrases. */
 function plainWords(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code === 'unrecognized_keys') return 'is not a known field';
   if (issue.code !== 'invalid_type') return undefined;
   return issue.input === undefined ? 'is missing' : `must be of type ${issue.expected}`;
 }

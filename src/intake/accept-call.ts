@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 
-import type { Call } from '../call/call';
+import { priorities, type Call, type Json } from '../call/call';
 import { canonicalJson, type CallRequest } from '../call/request';
 import type { Config } from '../config';
 import { findByRequestKey, findBySource, insertCalls, readAcceptedCall, type NewCall } from '../store/accepted-calls';
@@ -65,23 +65,29 @@ function noneIfDeadlock(error: unknown): undefined {
 }
 
 function newCallOf({ request, requestKey, source }: IncomingCall, policy: AcceptancePolicy): NewCall {
-  const { to, scriptId, metadata = {}, expiresAt } = request;
+  const { to, scriptId, metadata = {}, expiresAt, priority = priorities.usual } = request;
   return {
     id: randomUUID(),
     to,
     scriptId,
     metadata,
+    priority,
     expiresAt: new Date(expiresAt ?? Date.now() + policy.DEFAULT_EXPIRY_SECONDS * 1_000),
     maxAttempts: policy.MAX_ATTEMPTS,
     requestKey,
     requestHash:
-      requestKey === null
-        ? null
-        : createHash('sha256')
-            .update(canonicalJson({ to, scriptId, metadata, expiresAt: expiresAt ?? null }))
-            .digest('hex'),
+      requestKey === null ? null : hashOf({ to, scriptId, metadata, expiresAt: expiresAt ?? null, priority }),
     source,
   };
+}
+
+/**
+ * What two requests with one key are compared by. The usual priority is left out: named or not it asks for the same, and
+ * the hashes that earlier releases stored know of none.
+ */
+function hashOf({ priority, ...request }: { [name: string]: Json; priority: number }): string {
+  const compared = priority === priorities.usual ? request : { ...request, priority };
+  return createHash('sha256').update(canonicalJson(compared)).digest('hex');
 }
 
 /** The key before the number: a repeated request is answered with its own call, not refused because of it. */

@@ -6,6 +6,7 @@ import { activeStatuses, retryableStatuses } from '../call/transitions';
 import type { Config } from '../config';
 import { findActiveCall, findCall, freshUnlessAhead, updateCall, type CallUpdate } from '../store/calls';
 import { isDeadlock, violatedUnique, type CallRow, type Database } from '../store/database';
+import { placeInQueue } from '../store/queue-place';
 
 /** A PENDING call's workflow that was not started yet reads the row when it is: it need not be told. */
 const editedUnlessStarting = sql<'START' | 'EDITED'>`case when handoff = 'START' then 'START' else 'EDITED' end`;
@@ -52,7 +53,7 @@ export async function cancelCall(db: Database, id: string): Promise<CallRow> {
 }
 
 /**
- * Starts an ended call again, with fresh attempts, at the end of the queue.
+ * Starts an ended call again, with fresh attempts, behind those of its priority that wait.
  *
  * @throws CallError CALL_NOT_FOUND, CALL_NOT_RETRYABLE, or NUMBER_BUSY where its number has another active call
  */
@@ -67,7 +68,7 @@ export async function retryCall(
     to: 'PENDING',
     set: {
       round: sql`round + 1`,
-      queue_seq: sql`nextval('call_order')`,
+      queue_seq: placeInQueue(sql.ref('priority'), sql<number>`nextval('call_order')`),
       attempts: 0,
       max_attempts: policy.MAX_ATTEMPTS,
       last_error: null,

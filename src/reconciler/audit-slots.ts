@@ -1,34 +1,49 @@
 import type { Client } from '@temporalio/client';
 
 import type { Logger } from '../log';
-import type { Semaphore } from '../slots/semaphore';
+import type { Grant, Semaphore } from '../slots/semaphore';
 import { signalGrants } from '../slots/signal-grants';
-import { findOpenAttempts, listSlotHolders } from '../store/attempts';
+import { findOpenAttempts, listNextWaiters, listSlotHolders } from '../store/attempts';
 import type { Database } from '../store/database';
 
-/**
- * Holds Redis to the record where the two differ: a slot whose attempt has ended is given back, as when a late claim was
- * confirmed after its attempt's end; an attempt in progress that Redis has lost sight of is noted on its slot again.
- *
- * @returns how many slots were put right
- */
-export async function auditSlots(deps: {
+export interface AuditDeps {
   db: Database;
   temporal: Client;
   semaphore: Semaphore;
   log: Logger;
-}): Promise<number> {
+}
+
+/** How many of those who wait are looked for, from the head of the queue: a bounded look, wherever the others stand. */
+const nextInQueue = 500;
+/** To tell Redis of a place takes milliseconds; while it is away the step is repeated, and does no harm to this. */
+const queuedForSeconds = 5;
+
+/**
+ * Holds Redis to the record where the two differ, holders and waiters alike.
+ *
+ * @returns how many slots and places were put right
+ */
+export async function auditSlots(deps: AuditDeps): Promise<number> {
+  const mended = (await auditHolders(deps)) + (await auditWaiters(deps));
+  await deps.semaphore.watchSettings();
+  return mended;
+}
+
+/**
+ * A slot whose attempt has ended is given back, as when a late claim was confirmed after its attempt's end; an attempt in
+ * progress that Redis has lost sight of is noted on its slot again; a grant that Redis no longer knows as unclaimed,
+ * though by the record it is, is told again.
+ */
+async function auditHolders({ db, log, ...deps }: AuditDeps): Promise<number> {
+  // Redis before the record, and its grants after its holders: a claim on its way in between is then seen as claimed.
   const held = await deps.semaphore.holders();
-  const [open, recorded] = [
-    await findOpenAttempts(
-      deps.db,
-      held.map(({ attemptId }) => attemptId),
-    ),
-    await listSlotHolders(deps.db),
-  ];
+  const unclaimed = idsOf(await deps.semaphore.unclaimed(0));
+  const [open, recorded] = [await findOpenAttempts(db, [...idsOf(held)]), await listSlotHolders(db)];
+  const begun = idsOf(recorded);
+
   const ended = held.filter(({ attemptId }) => !open.has(attemptId));
   for (const { callId, attemptId, slot } of ended) {
-    deps.log.warn({ callId, slot }, 'slot held for an attempt that has ended: given back');
+    log.warn({ callId, slot }, 'slot held for an attempt that has ended: given back');
     // An attempt that has ended never begins again, so this is right however late it comes.
     await signalGrants(deps, (await deps.semaphore.release({ callId, attemptId })).grants);
   }
@@ -37,5 +52,31 @@ export async function auditSlots(deps: {
   for (const holder of unnoted) {
     await signalGrants(deps, (await deps.semaphore.confirm(holder, holder.slot)).grants);
   }
-  return ended.length + unnoted.length;
+  const untold = held.filter(({ attemptId: id }) => open.has(id) && !begun.has(id) && !unclaimed.has(id));
+  await signalGrants(deps, untold);
+  return ended.length + unnoted.length + untold.length;
+}
+
+/**
+ * An attempt that waits by the record and has no place in Redis would wait for ever: the queue was lost alone, or a step
+ * that had been given up for dead gave the place back late. Whoever it happened to is found when the turn comes at the
+ * latest, for then it stands among the first by the record.
+ */
+async function auditWaiters({ db, log, ...deps }: AuditDeps): Promise<number> {
+  const absent = await deps.semaphore.absent(await listNextWaiters(db, { queuedForSeconds, limit: nextInQueue }));
+  if (absent.length === 0) return 0;
+  for (const waiter of absent) {
+    await signalGrants(deps, (await deps.semaphore.acquire(waiter, waiter.queueSeq)).grants);
+  }
+  // One that ended meanwhile may have left Redis before it was put back; one that ends from here on leaves it after.
+  const open = await findOpenAttempts(db, [...idsOf(absent)]);
+  for (const waiter of absent.filter(({ attemptId }) => !open.has(attemptId))) {
+    await signalGrants(deps, (await deps.semaphore.release(waiter)).grants);
+  }
+  if (open.size > 0) log.warn({ attempts: open.size }, 'waiting, and not in Redis: put back into the queue');
+  return open.size;
+}
+
+function idsOf(those: readonly Pick<Grant, 'attemptId'>[]): Set<string> {
+  return new Set(those.map(({ attemptId }) => attemptId));
 }

@@ -1,8 +1,9 @@
 -- PostgreSQL says that a ticket holds a slot: so it does. Whoever had it here, or another slot of the ticket's, is put right.
 --   KEYS[1] {slots}    ARGV[1] ticket, ARGV[2] slot
 --   returns {'OK', slot, grants} or {'RECOVERING'}
--- Safe twice: the second time all is as it says. A ticket put out fails its claim and asks again; should it never have
--- heard of its grant, it is told of another one, for it waits at the head of the queue, where it came from.
+-- Safe twice: the second time all is as it says. A ticket put out waits at the head of the queue, before every place: its
+-- turn had come, and whoever has a lower place than its own came after that. It fails its claim and asks again, and keeps
+-- the head; should it never have heard of its grant, it is told of the next one.
 if recovering() then return { 'RECOVERING' } end
 local ticket, slot = ARGV[1], ARGV[2]
 redis.call('ZREM', QUEUE, ticket)
@@ -11,7 +12,7 @@ if other and other ~= slot then take(ticket, other) end
 local owner = redis.call('HGET', OWNERS, slot)
 if owner and owner ~= ticket then
   take(owner, slot)
-  redis.call('ZADD', QUEUE, 0, owner)
+  redis.call('ZADD', QUEUE, '-inf', owner)
 end
 redis.call('ZREM', FREE, slot)
 redis.call('HSET', HOLDERS, ticket, slot)

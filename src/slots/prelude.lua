@@ -1,8 +1,9 @@
 -- Stands before each operation of the semaphore. All of its state is under one hash tag:
---   {slots}:epoch     present while the state can be trusted; gone once Redis lost its data
+--   {slots}:epoch     run id of the Redis process in which the state was built: in no other is it trusted
 --   {slots}:limit     how many slots there are: they are numbered 1 to limit
 --   {slots}:free      zset of the free slots' numbers, scored by themselves: the lowest is given first
---   {slots}:queue     zset of the waiting tickets, scored by their place: the lowest is served first
+--   {slots}:queue     zset of the waiting tickets, scored by their place: the lowest is served first. A place is a whole
+--                     number below 2^53 that has priority and age in it (src/store/queue-place.ts), so a score is exact
 --   {slots}:holders   hash ticket -> slot
 --   {slots}:owners    hash slot -> ticket
 --   {slots}:unclaimed zset of the tickets whose grant was not claimed yet, scored by when it was given (ms, Redis's clock)
@@ -12,8 +13,18 @@
 local EPOCH, LIMIT, FREE = '{slots}:epoch', '{slots}:limit', '{slots}:free'
 local QUEUE, HOLDERS, OWNERS, UNCLAIMED = '{slots}:queue', '{slots}:holders', '{slots}:owners', '{slots}:unclaimed'
 
+local function run_id()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+end
+
+-- Whether the state must be built anew from PostgreSQL. A Redis that was started again may have come back with data a
+-- second old, and a replica that took over may have lagged: both hold an epoch, but another process's. A key that was
+-- lost alone, evicted or deleted, shows in the counts; of the queue and the unclaimed grants the reconciler's audit sees it.
 local function recovering()
-  return redis.call('EXISTS', EPOCH) == 0
+  local limit = tonumber(redis.call('GET', LIMIT))
+  if not limit or redis.call('GET', EPOCH) ~= run_id() then return true end
+  local held = redis.call('HLEN', OWNERS)
+  return redis.call('HLEN', HOLDERS) ~= held or redis.call('ZCARD', FREE) + held < limit
 end
 
 local function now()

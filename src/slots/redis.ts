@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 
 import type { Logger } from '../log';
+import { Trouble } from './trouble';
 
 /**
  * Opens the semaphore's Redis. A command that gets no answer in time is an error to its caller, who asks again: every
@@ -15,17 +16,51 @@ export function openRedis(url: string, log: Logger): Redis {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     retryStrategy: (times) => Math.min(times * 100, 2_000),
+    // What a failover looks like to those who stay connected to the old primary: the name leads to the new one by now.
+    reconnectOnError: (error) => codeOf(error) === 'READONLY',
   });
-  let away = false;
-  redis.on('error', (error: Error) => {
-    if (!away) log.warn({ err: error }, 'Redis is away: nothing new is dialled until it is back');
-    away = true;
-  });
-  redis.on('ready', () => {
-    if (away) log.info('Redis is back');
-    away = false;
-  });
+  const away = new Trouble(log, 'Redis is back');
+  redis.on('error', (err: Error) => away.begins('Redis is away: nothing new is dialled until it is back', { err }));
+  redis.on('ready', () => away.ends());
   return redis;
+}
+
+/** By the first word of its answer, why a Redis that is there does not do as it is asked, and what its operator can do. */
+const refusals: Readonly<Record<string, string>> = {
+  OOM: 'Redis refuses to write: it is full. Raise its maxmemory, or remove from it what is not ours',
+  READONLY:
+    'Redis refuses to write: it is a replica. A failover ends this by itself; else let REDIS_URL name the primary',
+  MISCONF: 'Redis refuses to write: it cannot save its data. Look into its log and at its disk',
+  NOREPLICAS: 'Redis refuses to write: it has lost replicas. Bring them back, or lower its min-replicas-to-write',
+  MASTERDOWN: 'Redis is a replica that has lost its primary. Bring it back, or let REDIS_URL name the primary',
+  LOADING: 'Redis is still loading its data. This ends by itself',
+  NOAUTH: 'Redis wants a password. Set it in REDIS_URL',
+  WRONGPASS: 'Redis does not know our user or password. Correct REDIS_URL',
+  NOPERM: 'Redis does not let our user do this. It needs the keys {slots}:*, the commands on them, scripts, and INFO',
+};
+
+const until = '; nothing new is dialled until then';
+
+/** @returns why Redis refused, in words for its operator; undefined for what `openRedis` tells of, and for our own faults */
+export function refusalOf(error: Error): string | undefined {
+  if (error.message === 'Command timed out')
+    return `Redis does not answer in time: it hangs, or has too much to do${until}`;
+  const refusal = isReply(error) ? refusals[codeOf(error)] : undefined;
+  return refusal && `${refusal}${until}`;
+}
+
+/** True where Redis, or the way to it, is in trouble; false for an answer that only our own fault explains. */
+export function isRedisTrouble(error: unknown): error is Error {
+  return error instanceof Error && (!isReply(error) || codeOf(error) in refusals);
+}
+
+/** An error that Redis itself answered with. */
+function isReply(error: Error): boolean {
+  return error.name === 'ReplyError';
+}
+
+function codeOf(error: Error): string {
+  return error.message.split(' ', 1)[0] ?? '';
 }
 
 /**

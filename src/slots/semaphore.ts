@@ -1,12 +1,15 @@
-import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import type { Redis } from 'ioredis';
 import { sql } from 'kysely';
 
+import type { Logger } from '../log';
 import { listSlotHolders, listSlotWaiters } from '../store/attempts';
 import type { Database } from '../store/database';
+import { isRedisTrouble, redisProblem, refusalOf } from './redis';
+import { Trouble } from './trouble';
 
 /** A slot that is now an attempt's: whoever learns of it signals the attempt's workflow. */
 export interface Grant {
@@ -27,8 +30,18 @@ interface Reply {
   grants: Grant[];
 }
 
-const operations = ['acquire', 'release', 'confirm', 'restore', 'limit', 'unclaimed', 'holders'] as const;
-type Operation = (typeof operations)[number];
+/** Each a *.lua file. One that only reads says so to Redis, and is let do it where nothing may be changed. */
+const operations = {
+  acquire: 'writes',
+  release: 'writes',
+  confirm: 'writes',
+  restore: 'writes',
+  limit: 'writes',
+  unclaimed: 'reads',
+  holders: 'reads',
+  absent: 'reads',
+} as const;
+type Operation = keyof typeof operations;
 
 type Argument = string | number;
 type RunScript = (key: string, ...args: (Argument | Argument[])[]) => Promise<unknown>;
@@ -45,19 +58,27 @@ const restoreLock = 7_305_001;
  */
 export class Semaphore {
   private readonly scripts: Record<Operation, RunScript>;
+  private readonly refusals: Trouble;
+  private readonly settings: Trouble;
   private restoring: Promise<Grant[]> | undefined;
 
   constructor(
-    redis: Redis,
+    private readonly redis: Redis,
     private readonly db: Database,
     private readonly limit: number,
+    log: Logger,
   ) {
     this.scripts = Object.fromEntries(
-      operations.map((name) => [name, defineScript(redis, name)]),
+      Object.keys(operations).map((name) => [name, defineScript(redis, name as Operation)]),
     ) as typeof this.scripts;
+    this.refusals = new Trouble(log, 'Redis does as it is asked again');
+    this.settings = new Trouble(log, 'Redis keeps every key again');
   }
 
-  /** @returns the slot now held, or 0 where the ticket waits; and grants to others, if any */
+  /**
+   * @param queueSeq the ticket's place in the queue by the record, the lowest served first
+   * @returns the slot now held, or 0 where the ticket waits; and grants to others, if any
+   */
   acquire(ticket: Ticket, queueSeq: number): Promise<Reply> {
     return this.run('acquire', wordOf(ticket), queueSeq);
   }
@@ -84,16 +105,61 @@ export class Semaphore {
 
   /** @returns every slot that Redis has given out, claimed or not */
   async holders(): Promise<Grant[]> {
-    return (await this.run('holders')).grants;
+    return this.list('holders');
+  }
+
+  /** @returns those of the tickets that have neither a slot nor a place here */
+  async absent<T extends Ticket>(tickets: readonly T[]): Promise<T[]> {
+    const words = new Set((await this.list('absent', tickets.map(wordOf))).map(wordOf));
+    return tickets.filter((ticket) => words.has(wordOf(ticket)));
+  }
+
+  /** Warns, once, of a Redis that was set to drop keys since the worker began, or replaced by one that is. */
+  async watchSettings(): Promise<void> {
+    const problem = await redisProblem(this.redis);
+    if (problem === undefined) this.settings.ends();
+    else this.settings.begins(problem);
   }
 
   private async run(operation: Operation, ...args: Argument[]): Promise<Reply> {
-    const reply = parse(await this.scripts[operation](hashTag, ...args));
-    if (reply !== 'RECOVERING') return reply;
+    const { reply, restored } = await this.restoringIfLost(operation, args);
+    return { ...reply, grants: [...restored, ...reply.grants] };
+  }
+
+  /** For operations whose answer is not of grants. Those of a restore are found unclaimed, and told then. */
+  private async list(operation: Operation, ...args: Argument[][]): Promise<Grant[]> {
+    return (await this.restoringIfLost(operation, args)).reply.grants;
+  }
+
+  private async restoringIfLost(
+    operation: Operation,
+    args: (Argument | Argument[])[],
+  ): Promise<{ reply: Reply; restored: Grant[] }> {
+    const reply = await this.ask(operation, args);
+    if (reply !== 'RECOVERING') return { reply, restored: [] };
     const restored = await this.restoreOnce();
-    const again = parse(await this.scripts[operation](hashTag, ...args));
+    const again = await this.ask(operation, args);
     if (again === 'RECOVERING') throw new Error('Redis lost its data again while the slots were being restored');
-    return { ...again, grants: [...restored, ...again.grants] };
+    return { reply: again, restored };
+  }
+
+  /** A Redis that is away or refuses is told of once, here or by its client; the SDK need not tell of each step that fails. */
+  private async ask(operation: Operation, args: (Argument | Argument[])[]): Promise<Reply | 'RECOVERING'> {
+    try {
+      const reply = await this.scripts[operation](hashTag, ...args);
+      if (operations[operation] === 'writes') this.refusals.ends();
+      return parse(reply);
+    } catch (error) {
+      if (!isRedisTrouble(error)) throw error;
+      const refusal = refusalOf(error);
+      if (refusal !== undefined) this.refusals.begins(refusal, { reason: error.message });
+      throw ApplicationFailure.create({
+        message: `Redis: ${error.message}`,
+        type: 'RedisUnavailable',
+        category: ApplicationFailureCategory.BENIGN,
+        cause: error,
+      });
+    }
   }
 
   /**
@@ -119,25 +185,25 @@ export class Semaphore {
     return this.db.transaction().execute(async (trx) => {
       await sql`select pg_advisory_xact_lock(${restoreLock})`.execute(trx);
       const [holders, waiters] = [await listSlotHolders(trx), await listSlotWaiters(trx)];
-      const reply = parse(
-        // One array, which ioredis flattens: as arguments of the call, a long queue would not fit on the stack.
-        await this.scripts.restore(hashTag, [
-          randomUUID(),
-          this.limit,
-          holders.length,
-          ...holders.flatMap((holder) => [wordOf(holder), holder.slot]),
-          ...waiters.flatMap((waiter) => [wordOf(waiter), waiter.queueSeq]),
-        ]),
-      );
+      // One array, which ioredis flattens: as arguments of the call, a long queue would not fit on the stack.
+      const state = [
+        this.limit,
+        holders.length,
+        ...holders.flatMap((holder) => [wordOf(holder), holder.slot]),
+        ...waiters.flatMap((waiter) => [wordOf(waiter), waiter.queueSeq]),
+      ];
+      const reply = await this.ask('restore', [state]);
       return reply === 'RECOVERING' ? [] : reply.grants;
     });
   }
 }
 
 function defineScript(redis: Redis, name: Operation): RunScript {
-  const source = ['prelude', name].map((file) => readFileSync(join(__dirname, `${file}.lua`), 'utf8')).join('\n');
+  // With this line Redis refuses, before anything is done, what it may not do to its end: full, read-only, without disk.
+  const shebang = operations[name] === 'reads' ? '#!lua flags=no-writes' : '#!lua';
+  const files = ['prelude', name].map((file) => readFileSync(join(__dirname, `${file}.lua`), 'utf8'));
   const command = `slots_${name}`;
-  redis.defineCommand(command, { numberOfKeys: 1, lua: source });
+  redis.defineCommand(command, { numberOfKeys: 1, lua: [shebang, ...files].join('\n') });
   const run = (redis as unknown as Record<string, RunScript>)[command];
   if (run === undefined) throw new Error(`ioredis did not define ${command}`);
   return run.bind(redis);

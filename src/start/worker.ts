@@ -10,6 +10,7 @@ import { HttpProvider } from '../provider/http-provider';
 import { openRedis, redisProblem } from '../slots/redis';
 import { Semaphore } from '../slots/semaphore';
 import { openReadyDatabase } from './database';
+import { heartbeats } from './heartbeats';
 import { ensureReconcileSchedule } from './reconcile-schedule';
 import { serveHealth } from './health-server';
 import { DependencyError, runRole, type RoleContext, type RunningRole } from './role';
@@ -34,7 +35,7 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
   );
   const temporal = openTemporalClient(config);
 
-  const semaphore = new Semaphore(redis, db, config.MAX_CONCURRENT_CALLS);
+  const semaphore = new Semaphore(redis, db, config.MAX_CONCURRENT_CALLS, log);
   const starter = new Starter({ db, temporal, policy: config, log });
   const worker = await Worker.create({
     connection,
@@ -52,6 +53,7 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
       maxCallSeconds: config.MAX_CALL_SECONDS,
       defaultExpirySeconds: config.DEFAULT_EXPIRY_SECONDS,
     }),
+    interceptors: { activity: [heartbeats] },
     shutdownGraceTime: '15s',
     shutdownForceTime: '20s',
   });

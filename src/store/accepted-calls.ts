@@ -2,10 +2,12 @@ import { sql } from 'kysely';
 
 import type { Call, CallPayload } from '../call/call';
 import type { CallRow, Database } from './database';
-import { callOf } from './rows';
+import { placeInQueue } from './queue-place';
+import { callOf, callToldIn } from './rows';
 
 export interface NewCall extends CallPayload {
   id: string;
+  priority: number;
   expiresAt: Date;
   maxAttempts: number;
   requestKey: string | null;
@@ -22,15 +24,19 @@ export interface NewCall extends CallPayload {
 export async function insertCalls(db: Database, calls: readonly NewCall[]): Promise<{ row: CallRow; call: Call }[]> {
   const values = calls.map(
     (call) =>
-      sql`(${call.id}::uuid, ${call.to}, ${call.scriptId}, ${JSON.stringify(call.metadata)}::jsonb, ${call.maxAttempts}::integer,
-        ${call.expiresAt}::timestamptz, ${call.requestKey}::text, ${call.requestHash}::text, ${call.source}::text)`,
+      sql`(${call.id}::uuid, ${call.to}, ${call.scriptId}, ${JSON.stringify(call.metadata)}::jsonb, ${call.priority}::smallint,
+        ${call.maxAttempts}::integer, ${call.expiresAt}::timestamptz, ${call.requestKey}::text, ${call.requestHash}::text,
+        ${call.source}::text)`,
   );
   const { rows } = await sql<CallRow>`
     with accepted as (
-      insert into calls (id, to_number, script_id, metadata, max_attempts, expires_at,
-                         request_key, request_hash, source, handoff, handoff_at)
-      select new.*, 'START', now()
-        from (values ${sql.join(values)}) as new
+      insert into calls (id, to_number, script_id, metadata, priority, max_attempts, expires_at,
+                         request_key, request_hash, source, seq, queue_seq, handoff, handoff_at)
+      select numbered.*, ${placeInQueue(sql.ref('numbered.priority'), sql.ref('numbered.seq'))}, 'START', now()
+        from (select new.*, nextval('call_order') as seq
+                from (values ${sql.join(values)})
+                  as new (id, to_number, script_id, metadata, priority, max_attempts, expires_at,
+                          request_key, request_hash, source)) as numbered
       on conflict do nothing
       returning *
     ), told as (
@@ -38,6 +44,7 @@ export async function insertCalls(db: Database, calls: readonly NewCall[]): Prom
       select id, 1, 'call.accepted', json_build_object('call', json_build_object(
           'id', id,
           'payload', json_build_object('to', to_number, 'scriptId', script_id, 'metadata', metadata),
+          'priority', priority,
           'status', status, 'attempts', attempts, 'maxAttempts', max_attempts,
           'lastError', last_error, 'externalCallId', external_call_id,
           'createdAt', ${isoTime('created_at')}, 'startedAt', null, 'endedAt', null,
@@ -81,5 +88,5 @@ export async function readAcceptedCall(db: Database, callId: string): Promise<Ca
     .where('sequence', '=', 1)
     .executeTakeFirstOrThrow();
   // Written by insertCalls above.
-  return event.body['call'] as Call;
+  return callToldIn(event.body as { call: Call });
 }

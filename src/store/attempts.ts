@@ -180,6 +180,37 @@ export async function listSlotWaiters(db: Database | DatabaseTransaction): Promi
     .execute();
 }
 
+/**
+ * Those who are served next: the first in the queue by the record. Left out are those who joined it just now, of whom
+ * Redis may not have heard yet, and those whose number another attempt has on the line: they ask again when it is off.
+ */
+export async function listNextWaiters(
+  db: Database,
+  options: { queuedForSeconds: number; limit: number },
+): Promise<SlotWaiter[]> {
+  return db
+    .selectFrom('attempts')
+    .innerJoin('calls', 'calls.id', 'attempts.call_id')
+    .select(['attempts.id as attemptId', 'call_id as callId', 'attempts.queue_seq as queueSeq'])
+    .where('attempts.started_at', 'is', null)
+    .where('attempts.ended_at', 'is', null)
+    .where('queued_at', '<=', sql<Date>`now() - make_interval(secs => ${options.queuedForSeconds})`)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('attempts as live')
+            .select('live.id')
+            .whereRef('live.to_number', '=', 'calls.to_number')
+            .where('live.started_at', 'is not', null)
+            .where('live.ended_at', 'is', null),
+        ),
+      ),
+    )
+    .orderBy('attempts.queue_seq')
+    .limit(options.limit)
+    .execute();
+}
+
 export async function findSlotHolder(db: Database, slot: number): Promise<SlotHolder | undefined> {
   return (await listSlotHolders(db)).find((holder) => holder.slot === slot);
 }

@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 
-import type { Attempt } from '../call/call';
+import type { Attempt, Call } from '../call/call';
 import type { CallEvent, CallRejectedEvent } from '../call/event';
 import type { CallEventsTable, CallRow, Database, DatabaseTransaction } from './database';
-import { callOf } from './rows';
+import { callOf, callToldIn } from './rows';
 import type { Selectable } from 'kysely';
 
 export interface NewEvent {
@@ -66,6 +66,7 @@ export function eventOf(row: Selectable<CallEventsTable>): CallEvent | CallRejec
     type: row.type,
     at: row.at.toISOString(),
     ...row.body,
+    ...('call' in row.body && { call: callToldIn(row.body as { call: Call }) }),
   } as CallEvent | CallRejectedEvent;
 }
 

@@ -17,8 +17,9 @@ export interface CallsTable {
   id: string;
   /** Order of acceptance. */
   seq: Generated<number>;
-  /** Place in the queue for a slot: its `seq`, or a new number where the call was retried. */
+  /** Place in the queue for a slot (queue-place.ts), of its `seq`, or of a new number where the call was retried. */
   queue_seq: Generated<number>;
+  priority: Generated<number>;
   /** 1, and one more for each retry: tells the runs of an earlier round that they are over. */
   round: Generated<number>;
   to_number: string;
@@ -50,6 +51,7 @@ export interface AttemptsTable {
   id: string;
   call_id: string;
   round: number;
+  /** The call's place in the queue when the attempt joined it. */
   queue_seq: number;
   /** The workflow run whose attempt it is, and its place in the chain of retries: 1 for the first. */
   run_id: string;
@@ -128,6 +130,9 @@ export function openDatabase(url: string, options: DatabaseOptions): Database {
     application_name: 'call-orchestrator',
   });
   pool.on('error', options.onIdleError);
+  // A connection that breaks in a transaction, between two statements, tells nobody but its own listeners, and without
+  // one it would end the process. The next statement fails, which is what its caller handles.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
 }
 

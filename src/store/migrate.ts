@@ -3,10 +3,12 @@ import { Migrator, type MigrationProvider } from 'kysely';
 import type { Database } from './database';
 import * as calls from './migrations/0001-calls';
 import * as eventNotices from './migrations/0002-event-notices';
+import * as priority from './migrations/0003-priority';
 
 /** In order, append-only: a migration that has run anywhere is never edited. */
 const migrations: MigrationProvider = {
-  getMigrations: () => Promise.resolve({ '0001-calls': calls, '0002-event-notices': eventNotices }),
+  getMigrations: () =>
+    Promise.resolve({ '0001-calls': calls, '0002-event-notices': eventNotices, '0003-priority': priority }),
 };
 
 /**

@@ -1,4 +1,4 @@
-import type { Attempt, Call } from '../call/call';
+import { priorities, type Attempt, type Call } from '../call/call';
 import type { AttemptRow, CallRow } from './database';
 
 /** The contract's Call from its row. */
@@ -6,6 +6,7 @@ export function callOf(row: CallRow): Call {
   return {
     id: row.id,
     payload: { to: row.to_number, scriptId: row.script_id, metadata: row.metadata },
+    priority: row.priority,
     status: row.status,
     attempts: row.attempts,
     maxAttempts: row.max_attempts,
@@ -18,6 +19,11 @@ export function callOf(row: CallRow): Call {
     expiresAt: row.expires_at.toISOString(),
     nextAttemptAt: row.next_attempt_at?.toISOString() ?? null,
   };
+}
+
+/** The Call that an event's body tells of. Before there were priorities it named none: every call had the usual one. */
+export function callToldIn({ call }: { call: Omit<Call, 'priority'> & Partial<Call> }): Call {
+  return { priority: priorities.usual, ...call };
 }
 
 /** The contract's Attempt from the row of one that has begun. @throws Error for an attempt still waiting for its slot */

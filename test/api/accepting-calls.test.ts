@@ -56,6 +56,13 @@ describe('POST /calls', () => {
     expect((event as { call: unknown }).call).toEqual(call);
   });
 
+  test('shows the priority it was given, or the usual one, in its answer and in its event', async () => {
+    expect((await api.acceptCall()).priority).toBe(3);
+    const urgent = await api.acceptCall({ priority: 1 });
+    expect(urgent.priority).toBe(1);
+    expect(await listEvents(api.db, urgent.id)).toMatchObject([{ call: { priority: 1 } }]);
+  });
+
   test('takes a body whose media type carries a charset', async () => {
     const answer = await api.request('POST', '/calls', {
       raw: JSON.stringify({ to: freshNumber(), scriptId: 'testScript' }),

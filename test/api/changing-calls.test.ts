@@ -44,6 +44,14 @@ describe('PATCH /calls/:id', () => {
     expect(api.handedOff.at(-1)?.id).toBe(call.id);
   });
 
+  test('leaves the priority as it was accepted: it gets 400 naming it', async () => {
+    const { id } = await api.acceptCall({ priority: 2 });
+    const answer = await patch(id, { priority: 1 });
+    expect(outcomeOf(answer)).toEqual([400, 'INVALID_REQUEST']);
+    expect(answer.body['errors']).toEqual([{ path: 'priority', message: 'is not a field that can be changed' }]);
+    expect((await patch(id, { scriptId: 'another' })).body['priority']).toBe(2);
+  });
+
   test('changes only what it names', async () => {
     const call = await api.acceptCall({ metadata: { a: 1 } });
     const { body } = await patch(call.id, { scriptId: 'another' });

@@ -135,6 +135,11 @@ describe('fields that are refused by name', () => {
     [{ expiresAt: '2999-02-30T00:00:00Z' }, 'expiresAt'],
     [{ expiresAt: '+275760-09-14T00:00:00Z' }, 'expiresAt'],
     [{ expiresAt: 4102444800 }, 'expiresAt'],
+    [{ priority: 0 }, 'priority'],
+    [{ priority: 6 }, 'priority'],
+    [{ priority: 1.5 }, 'priority'],
+    [{ priority: '1' }, 'priority'],
+    [{ priority: null }, 'priority'],
   ])('%.60j gets 400 naming %s', async (fields, path) => {
     const answer = await postJson({ ...valid(), ...fields });
     expectProblem(answer, 400, 'INVALID_REQUEST');

@@ -171,6 +171,31 @@ describe('an expiry', () => {
   });
 });
 
+describe('a priority', () => {
+  test.each([0, 6, -1, 2.5, 1e300, '3', 'high', null, true, [3], {}])('%j is refused', (priority) => {
+    for (const door of ['call', 'message'] as const)
+      expect(badPaths({ ...valid, priority }, door)).toEqual(['priority']);
+    expect(() => parseRequest(schemas.call, { ...valid, priority })).toThrow(
+      'priority must be a whole number from 1 to 5',
+    );
+  });
+
+  test('may be 1 to 5 at both doors, and be left out', () => {
+    for (const priority of [1, 2, 3, 4, 5]) {
+      for (const door of ['call', 'message'] as const) {
+        expect(parseRequest(schemas[door], { ...valid, priority })).toEqual({ ...valid, priority });
+      }
+    }
+    expect(parseRequest(schemas.call, valid)).toEqual(valid);
+  });
+
+  test('cannot be changed, and the refusal says so rather than that it is unknown', () => {
+    expect(() => parseRequest(schemas.change, { priority: 1 })).toThrow('priority is not a field that can be changed');
+    expect(badPaths({ priority: 1, scriptId: 's' }, 'change')).toEqual(['priority']);
+    expect(() => parseRequest(schemas.call, { ...valid, colour: 'red' })).toThrow('colour is not a known field');
+  });
+});
+
 describe('a change of a call', () => {
   test.each([
     ['the number', { to: '+966501234568' }],

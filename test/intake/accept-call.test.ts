@@ -48,6 +48,11 @@ test('a call is accepted with the policy of the service, where the request says 
   expect(await acceptOne(incoming({ expiresAt }))).toMatchObject({ call: { expiresAt } });
 });
 
+test('a priority is kept as it was asked for, and is 3 where nothing was asked', async () => {
+  for (const priority of [1, 5]) expect(await acceptOne(incoming({ priority }))).toMatchObject({ call: { priority } });
+  expect(await acceptOne(incoming())).toMatchObject({ call: { priority: 3 } });
+});
+
 test('a number that has a call is busy, and the answer names the call', async () => {
   const to = freshNumber();
   const first = await acceptOne(incoming({ to }));
@@ -119,6 +124,7 @@ describe('a key that came before', () => {
     ['other metadata', { ...body, metadata: { a: '1' } }],
     ['another expiry', { ...body, expiresAt: '2100-01-01T00:00:01Z' }],
     ['no expiry', { to: body.to, scriptId: body.scriptId, metadata: body.metadata }],
+    ['another priority', { ...body, priority: 1 }],
   ])('with %s is refused', async (_, other) => {
     await acceptOne(incoming(body, { requestKey }));
     expect(await acceptOne(incoming(other, { requestKey }))).toEqual({ kind: 'KEY_REUSED' });
@@ -129,6 +135,20 @@ describe('a key that came before', () => {
     const to = freshNumber();
     const first = await acceptOne(incoming({ to }, { requestKey }));
     expect(idOf(await acceptOne(incoming({ to, metadata: {} }, { requestKey })))).toBe(idOf(first));
+  });
+
+  test('without a priority is the same as with the usual one, and another than with any other', async () => {
+    const to = freshNumber();
+    const first = await acceptOne(incoming({ to }, { requestKey }));
+    expect(idOf(await acceptOne(incoming({ to, priority: 3 }, { requestKey })))).toBe(idOf(first));
+    await acceptOne(incoming({ priority: 2 }, { requestKey: 'http:urgent' }));
+    expect(await acceptOne(incoming({ to }, { requestKey: 'http:urgent' }))).toEqual({ kind: 'KEY_REUSED' });
+  });
+
+  test('matches what a release without priorities stored for the same body', async () => {
+    const stored = '5ed788cc3cf92ae7f9ed70d194eca10ef5bca521c299f9f38c9b1b108ac8db79';
+    await acceptOne(incoming({ to: '+966501234567', scriptId: 's', metadata: { a: 1 } }, { requestKey }));
+    expect(await db.selectFrom('calls').select('request_hash').execute()).toEqual([{ request_hash: stored }]);
   });
 
   test('by another door is another key', async () => {

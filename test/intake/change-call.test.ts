@@ -173,6 +173,15 @@ describe('a retry', () => {
     expect(await lastEvent(call.id)).toMatchObject({ type: 'call.updated', reason: 'retried' });
   });
 
+  test('keeps the priority: behind those of its own that wait, before those of a later one', async () => {
+    const call = await callIn(db, 'FAILED', { priority: 4 });
+    const [same, later] = [await acceptedCall(db, { priority: 4 }), await acceptedCall(db, { priority: 5 })];
+    const { priority, queue_seq } = await retryCall(db, call.id, policy);
+    expect(priority).toBe(4);
+    expect(queue_seq).toBeGreaterThan(same.queue_seq);
+    expect(queue_seq).toBeLessThan(later.queue_seq);
+  });
+
   test('of a call whose time has passed gets a new time', async () => {
     const call = await callIn(db, 'EXPIRED', { expiresAt: new Date(Date.now() - 1_000) });
     const retried = await retryCall(db, call.id, policy);

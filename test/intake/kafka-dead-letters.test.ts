@@ -55,6 +55,7 @@ const poison: [what: string, value: Buffer | string | null, code: string][] = [
   ['an unknown field', '{"to":"+966501234567","scriptId":"s","status":"PENDING"}', 'INVALID_REQUEST'],
   ['__proto__', '{"to":"+966501234567","scriptId":"s","__proto__":{}}', 'INVALID_REQUEST'],
   ['a bad number', '{"to":"911","scriptId":"s"}', 'INVALID_REQUEST'],
+  ['a priority that is none', '{"to":"+966501234567","scriptId":"s","priority":9}', 'INVALID_REQUEST'],
   ['an empty requestId', '{"to":"+966501234567","scriptId":"s","requestId":""}', 'INVALID_REQUEST'],
   ['1 MB', JSON.stringify({ to: '+966501234567', scriptId: 'x'.repeat(1_000_000) }), 'PAYLOAD_TOO_LARGE'],
   ['1 MB that does not compress', randomBytes(1_000_000), 'PAYLOAD_TOO_LARGE'],

@@ -5,7 +5,7 @@ import { createLog } from '../../src/log';
 import type { Consumer } from '../../src/events/broker';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { createTestKafka, type TestKafka } from '../support/kafka';
-import { createTcpGate } from '../support/tcp-gate';
+import { Toxiproxy } from '../support/toxiproxy';
 import { waitUntil } from '../support/wait-until';
 import { openDatabase } from '../../src/store/database';
 
@@ -55,7 +55,7 @@ describe('a message on calls.requests', () => {
   test('becomes a call, which is handed to Temporal', async () => {
     const to = freshNumber();
     await kafka.send(kafka.topics.requests, [
-      message({ to, scriptId: 'testScript', metadata: { a: 1 }, requestId: 'r-1' }, to),
+      message({ to, scriptId: 'testScript', metadata: { a: 1 }, priority: 2, requestId: 'r-1' }, to),
     ]);
     await startBridge();
 
@@ -67,6 +67,7 @@ describe('a message on calls.requests', () => {
       to_number: to,
       script_id: 'testScript',
       metadata: { a: 1 },
+      priority: 2,
       request_key: 'kafka:r-1',
     });
     expect(call?.source).toMatch(new RegExp(`^${kafka.topics.requests}/\\d/0$`));
@@ -144,8 +145,10 @@ describe('a message on calls.requests', () => {
 
   test('waits while PostgreSQL is away, and is not skipped', async () => {
     const server = new URL(database.url);
-    const gate = await createTcpGate({ host: server.hostname, port: Number(server.port || '5432') });
-    server.host = `127.0.0.1:${gate.port}`;
+    const toxiproxy = await Toxiproxy.open();
+    const proxy = await toxiproxy.to(server.host);
+    await proxy.cut();
+    server.host = `${proxy.host}:${proxy.port}`;
     const db = openDatabase(server.href, { poolSize: 2, onIdleError: () => undefined });
     try {
       const refused = jest.spyOn(db, 'selectFrom');
@@ -157,12 +160,12 @@ describe('a message on calls.requests', () => {
       await waitUntil('tries without PostgreSQL', () => refused.mock.calls.length >= 3);
       expect(await listCalls()).toEqual([]);
 
-      await gate.open();
+      await proxy.restore();
       await waitUntil('the call', async () => (await listCalls()).length === 1);
     } finally {
       await Promise.all(consumers.splice(0).map((consumer) => consumer.close()));
       await db.destroy();
-      await gate.shut();
+      await toxiproxy.close();
     }
   });
 

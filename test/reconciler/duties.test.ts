@@ -252,7 +252,7 @@ describe('telling of grants again', () => {
 
   test('a raised limit is taken over, and its new slots are told at once', async () => {
     const { live, waiting } = await fullWithOneWaiting();
-    const raised = new Semaphore(carrier.redis, carrier.db, 3);
+    const raised = new Semaphore(carrier.redis, carrier.db, 3, createLog('test', 'silent'));
     expect(await resendGrants({ ...deps(), semaphore: raised })).toBe(1);
     expect(await carrier.attemptOnTheLine(waiting)).toMatchObject({ slot: 3 });
     for (const id of live) expect(await carrier.call(id)).toMatchObject({ status: 'IN_PROGRESS' });

@@ -3,23 +3,24 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import type { Redis } from 'ioredis';
 
 import { createLog } from '../../src/log';
-import { openRedis, redisProblem } from '../../src/slots/redis';
+import { openRedis } from '../../src/slots/redis';
 import { Semaphore } from '../../src/slots/semaphore';
 import { emptyRedisDatabase } from '../support/redis';
-import { createTcpGate } from '../support/tcp-gate';
+import { Toxiproxy } from '../support/toxiproxy';
 import { waitUntil } from '../support/wait-until';
 import { SlotsUnderTest, grantOf, type Attempt } from './slots-under-test';
 
 let slots: SlotsUnderTest;
 let wire: LossyWire;
 let redis: Redis;
+const log = createLog('test', 'silent');
 
 beforeAll(async () => {
   slots = await SlotsUnderTest.open();
   const url = new URL(await emptyRedisDatabase());
   wire = await openLossyWire({ host: url.hostname, port: Number(url.port) });
   url.host = `127.0.0.1:${wire.port}`;
-  redis = openRedis(url.href, createLog('test', 'silent'));
+  redis = openRedis(url.href, log);
   await redis.connect();
 });
 afterAll(async () => {
@@ -84,7 +85,7 @@ async function askTwice<T>(ask: () => Promise<T>): Promise<T> {
 
 test('an acquire whose reply was lost gets the same slot when it asks again, and no second one', async () => {
   await slots.ready(3);
-  const semaphore = new Semaphore(redis, slots.db, 3);
+  const semaphore = new Semaphore(redis, slots.db, 3, log);
   const attempt = await slots.one();
   expect((await askTwice(() => semaphore.acquire(attempt, attempt.queueSeq))).value).toBe(1);
   expect((await slots.state()).free).toEqual([2, 3]);
@@ -92,7 +93,7 @@ test('an acquire whose reply was lost gets the same slot when it asks again, and
 
 test('a release whose reply was lost has given the slot on; the grant that was not told is found unclaimed', async () => {
   await slots.ready(1);
-  const semaphore = new Semaphore(redis, slots.db, 1);
+  const semaphore = new Semaphore(redis, slots.db, 1, log);
   const [a, b] = (await slots.waiting(2)) as [Attempt, Attempt];
   for (const attempt of [a, b]) await semaphore.acquire(attempt, attempt.queueSeq);
   await semaphore.confirm(a, 1);
@@ -103,28 +104,24 @@ test('a release whose reply was lost has given the slot on; the grant that was n
 test('while Redis is away a command fails at once, and none is sent later behind its caller’s back', async () => {
   await slots.ready(1);
   const url = new URL(await emptyRedisDatabase());
-  const gate = await createTcpGate({ host: url.hostname, port: Number(url.port) });
-  await gate.open();
-  url.host = `127.0.0.1:${gate.port}`;
-  const client = openRedis(url.href, createLog('test', 'silent'));
+  const toxiproxy = await Toxiproxy.open();
+  const proxy = await toxiproxy.to(url.host);
+  url.host = `${proxy.host}:${proxy.port}`;
+  const client = openRedis(url.href, log);
   await client.connect();
   const semaphore = await slots.ready(1);
-  const overGate = new Semaphore(client, slots.db, 1);
+  const overProxy = new Semaphore(client, slots.db, 1, log);
   const attempt = await slots.one();
 
-  await gate.shut();
+  await proxy.cut();
   await waitUntil('noticed', () => client.status !== 'ready');
   const began = Date.now();
-  await expect(overGate.acquire(attempt, attempt.queueSeq)).rejects.toThrow();
+  await expect(overProxy.acquire(attempt, attempt.queueSeq)).rejects.toThrow();
   expect(Date.now() - began).toBeLessThan(1_000);
-  await gate.open();
+  await proxy.restore();
   await waitUntil('back', () => client.status === 'ready');
   expect((await semaphore.unclaimed(0)).length).toBe(0);
-  expect((await overGate.acquire(attempt, attempt.queueSeq)).value).toBe(1);
+  expect((await overProxy.acquire(attempt, attempt.queueSeq)).value).toBe(1);
   client.disconnect();
-  await gate.shut();
-});
-
-test('a Redis that keeps every key is fit for the semaphore', async () => {
-  expect(await redisProblem(redis)).toBeUndefined();
+  await toxiproxy.close();
 });

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { sql } from 'kysely';
 
+import { createLog } from '../../src/log';
 import { Semaphore } from '../../src/slots/semaphore';
 import { emptyRedisDatabase } from '../support/redis';
 import { waitUntil } from '../support/wait-until';
@@ -53,7 +54,7 @@ test('a queue of 70,000 is restored whole', async () => {
     select gen_random_uuid(), id, 1, queue_seq, id, 1 from calls`.execute(slots.db);
   // Without the service's patience of 3 s, which a busy machine may exceed: another try would find the work done.
   const redis = new Redis(await emptyRedisDatabase());
-  const { grants } = await new Semaphore(redis, slots.db, 30).adoptLimit();
+  const { grants } = await new Semaphore(redis, slots.db, 30, createLog('test', 'silent')).adoptLimit();
   redis.disconnect();
   expect(grants).toHaveLength(30);
   expect((await slots.state()).queue).toHaveLength(waiting - 30);

@@ -2,16 +2,22 @@ import { randomUUID } from 'node:crypto';
 
 import type { Redis } from 'ioredis';
 
+import { createLog } from '../../src/log';
 import { Semaphore, type Grant, type Ticket } from '../../src/slots/semaphore';
 import { countSlots, endAttempt, findSlotHolder } from '../../src/store/attempts';
 import type { Database } from '../../src/store/database';
+import { insertCalls } from '../../src/store/accepted-calls';
 import { claimSlot, type Claim } from '../../src/store/dials';
+import { newCall } from '../store/records';
 import { createTestDatabase } from '../support/database';
 import { openTestRedis } from '../support/redis';
 
 /** An attempt that the record knows: its ticket, and its place in the queue. */
 export interface Attempt extends Ticket {
+  /** Its place in the queue, in which there are the next two. */
   queueSeq: number;
+  priority: number;
+  number: number;
 }
 
 const keys = {
@@ -26,22 +32,26 @@ const keys = {
 
 /** The semaphore on a Redis and a PostgreSQL of its own, both real; attempts are real rows. */
 export class SlotsUnderTest {
-  private numbers = 0;
-
   private constructor(
     readonly db: Database,
     readonly redis: Redis,
     private readonly dropDatabase: () => Promise<void>,
   ) {}
 
-  static async open(): Promise<SlotsUnderTest> {
-    const [{ db, drop }, redis] = await Promise.all([createTestDatabase(), openTestRedis()]);
+  /** @param opened a client of another Redis than the one that the files share; it is closed with the rest */
+  static async open(opened = openTestRedis()): Promise<SlotsUnderTest> {
+    const [{ db, drop }, redis] = await Promise.all([createTestDatabase(), opened]);
     return new SlotsUnderTest(db, redis, drop);
   }
 
   async close(): Promise<void> {
     this.redis.disconnect();
     await this.dropDatabase();
+  }
+
+  /** The same record with another Redis, which its opener closes. */
+  on(redis: Redis): SlotsUnderTest {
+    return new SlotsUnderTest(this.db, redis, () => Promise.resolve());
   }
 
   /** Neither calls nor slots: Redis is empty, as it is when it lost its data. */
@@ -51,7 +61,7 @@ export class SlotsUnderTest {
   }
 
   semaphore(limit: number): Semaphore {
-    return new Semaphore(this.redis, this.db, limit);
+    return new Semaphore(this.redis, this.db, limit, createLog('test', 'silent'));
   }
 
   /** A semaphore whose slots are all free, so that nothing is left to restore. */
@@ -62,22 +72,18 @@ export class SlotsUnderTest {
   }
 
   /** Attempts of as many calls, which wait by the record, in the order of their places. */
-  async waiting(count: number): Promise<Attempt[]> {
-    const calls = await this.db
-      .insertInto('calls')
-      .values(
-        Array.from({ length: count }, () => ({
-          id: randomUUID(),
-          to_number: `+9665${String(this.numbers++).padStart(8, '0')}`,
-          script_id: 's',
-          metadata: '{}',
-          max_attempts: 3,
-          expires_at: '2100-01-01T00:00:00Z',
-        })),
-      )
-      .returning(['id', 'queue_seq'])
-      .execute();
-    const attempts = calls.map((call) => ({ callId: call.id, attemptId: randomUUID(), queueSeq: call.queue_seq }));
+  async waiting(count: number, priority = 3): Promise<Attempt[]> {
+    const calls = await insertCalls(
+      this.db,
+      Array.from({ length: count }, () => newCall({ priority })),
+    );
+    const attempts = calls.map(({ row }) => ({
+      callId: row.id,
+      attemptId: randomUUID(),
+      queueSeq: row.queue_seq,
+      priority: row.priority,
+      number: row.seq,
+    }));
     await this.db
       .insertInto('attempts')
       .values(
@@ -94,8 +100,8 @@ export class SlotsUnderTest {
     return attempts.sort((a, b) => a.queueSeq - b.queueSeq);
   }
 
-  async one(): Promise<Attempt> {
-    const [attempt] = await this.waiting(1);
+  async one(priority?: number): Promise<Attempt> {
+    const [attempt] = await this.waiting(1, priority);
     if (!attempt) throw new Error('none');
     return attempt;
   }
@@ -125,6 +131,18 @@ export class SlotsUnderTest {
     await this.db.transaction().execute((trx) => endAttempt(trx, attemptId, end));
   }
 
+  /** Asks with its own place, as the enqueue step does. */
+  async acquire(semaphore: Semaphore, attempt: Attempt): Promise<number> {
+    return (await semaphore.acquire(attempt, attempt.queueSeq)).value;
+  }
+
+  /** Ask, claim, confirm: the attempt is on the line. */
+  async putOnLine(semaphore: Semaphore, attempt: Attempt): Promise<void> {
+    const slot = await this.acquire(semaphore, attempt);
+    await this.claim(attempt, slot);
+    await semaphore.confirm(attempt, slot);
+  }
+
   /** What Redis believes, in tickets' attempt ids. */
   async state() {
     const [epoch, limit, free, queue, holders, owners, unclaimed] = await Promise.all([
@@ -147,6 +165,13 @@ export class SlotsUnderTest {
       slots: new Map(Object.entries(holders).map(([word, slot]) => [attemptIdOf(word), Number(slot)])),
       unclaimed: unclaimed.map(attemptIdOf),
     };
+  }
+
+  /** Whose grant has been unclaimed for so long, by Redis's own clock, in attempt ids. */
+  async unclaimedFor(seconds: number): Promise<string[]> {
+    const [now = 0] = await this.redis.time();
+    const words = await this.redis.zrangebyscore(keys.unclaimed, '-inf', (Number(now) - seconds) * 1_000);
+    return words.map(attemptIdOf);
   }
 
   /** What holds between any two operations while the limit has not been lowered. */

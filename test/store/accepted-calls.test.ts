@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
 
+import { sql } from 'kysely';
+
 import type { Metadata } from '../../src/call/call';
 import { insertCalls, readAcceptedCall } from '../../src/store/accepted-calls';
 import { listEvents } from '../../src/store/call-events';
 import { updateCall } from '../../src/store/calls';
 import type { Database } from '../../src/store/database';
+import { callOf } from '../../src/store/rows';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { acceptedCall, freshNumber, newCall } from './records';
 
@@ -54,6 +57,13 @@ test('of one number, key or message within a batch the first is taken; the batch
   for (const { row } of inserted) expect(row.queue_seq).toBe(row.seq);
 });
 
+test('the places of a batch go by priority, and within one by the order in which it came', async () => {
+  const batch = [5, 3, 1, 3, 5, 1].map((priority) => newCall({ priority }));
+  const inserted = await insertCalls(db, batch);
+  const byPlace = [...inserted].sort((a, b) => a.row.queue_seq - b.row.queue_seq).map(({ row }) => row.id);
+  expect(byPlace).toEqual([2, 5, 1, 3, 0, 4].map((index) => batch[index]?.id));
+});
+
 test.each(['COMPLETED', 'FAILED', 'EXPIRED', 'CANCELED'] as const)(
   'a number whose call is %s is free again; its key and message stay taken',
   async (status) => {
@@ -82,6 +92,15 @@ test('an accepted call is there with its event, which shows it as its answer did
   const [event] = await listEvents(db, call.id);
   expect(event).toMatchObject({ type: 'call.accepted', sequence: 1, callId: call.id, call });
   expect((event as { call: unknown }).call).toEqual(call);
+});
+
+test('what was told of a call before there were priorities shows the usual one', async () => {
+  const row = await acceptedCall(db);
+  await sql`update call_events set body = (body::jsonb #- '{call,priority}')::json where call_id = ${row.id}`.execute(
+    db,
+  );
+  expect(await readAcceptedCall(db, row.id)).toEqual(callOf(row));
+  expect(await listEvents(db, row.id)).toMatchObject([{ call: callOf(row) }]);
 });
 
 test('the answer that a request got can be read again however the call went on', async () => {

@@ -1,7 +1,9 @@
-import { sql } from 'kysely';
+import { Migrator, sql } from 'kysely';
 
 import { openDatabase, type Database } from '../../src/store/database';
 import { migrateDatabase, pendingMigrations } from '../../src/store/migrate';
+import * as calls from '../../src/store/migrations/0001-calls';
+import * as eventNotices from '../../src/store/migrations/0002-event-notices';
 import { createEmptyDatabase } from '../support/database';
 
 const opened: { db: Database; drop: () => Promise<void> }[] = [];
@@ -58,4 +60,18 @@ test('a migration that fails leaves nothing behind, and works once the obstacle 
   expect(rows).toEqual([{ name: null }]);
   await sql`drop table call_events`.execute(db);
   expect((await migrateDatabase(db))[0]).toBe('0001-calls');
+});
+
+test('calls accepted by a release without priorities have the usual one, before the migration and after', async () => {
+  const [db] = (await starters(1)) as [Database];
+  const released = { '0001-calls': calls, '0002-event-notices': eventNotices };
+  await new Migrator({ db, provider: { getMigrations: () => Promise.resolve(released) } }).migrateToLatest();
+  const accept = (id: string) =>
+    sql`insert into calls (id, to_number, script_id, max_attempts, expires_at)
+      values (${id}, ${id}, 's', 3, '2100-01-01')`.execute(db);
+  await accept('00000000-0000-4000-8000-000000000001');
+  expect(await migrateDatabase(db)).toContain('0003-priority');
+  await accept('00000000-0000-4000-8000-000000000002');
+  const rows = await db.selectFrom('calls').select(['priority', 'seq', 'queue_seq']).orderBy('seq').execute();
+  expect(rows).toEqual([1, 2].map((seq) => ({ priority: 3, seq, queue_seq: seq })));
 });

@@ -20,6 +20,7 @@ export function newCall(values: Partial<NewCall> = {}): NewCall {
     to: freshNumber(),
     scriptId: 'test',
     metadata: {},
+    priority: 3,
     expiresAt: new Date(Date.now() + 3_600_000),
     maxAttempts: 3,
     requestKey: null,

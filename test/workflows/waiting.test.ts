@@ -36,6 +36,33 @@ test('a call beyond the limit waits, and gets the slot of the one that ends, in 
   await carrier.record(third, 'waited-for-a-slot');
 });
 
+test('those who wait are served by priority, and by age within it; a second attempt keeps its priority', async () => {
+  const [first = '', second = ''] = await fillSlots();
+  const waiting: string[] = [];
+  for (const priority of [5, 3, 1, 3]) {
+    waiting.push(await carrier.place({ priority }));
+    await carrier.untilWaiting(waiting.at(-1) ?? '');
+  }
+  const [late = '', usual = '', urgent = '', younger = ''] = waiting;
+  expect((await carrier.call(urgent)).priority).toBe(1);
+
+  await carrier.report(first, 'COMPLETED');
+  await carrier.attemptOnTheLine(urgent);
+  await carrier.report(urgent, 'BUSY');
+  await carrier.attemptOnTheLine(usual);
+  await waitUntil(
+    'the second attempt waits',
+    async () => (await carrier.attempts(urgent)).length === 1 && (await carrier.untilWaiting(urgent)),
+  );
+  await carrier.report(second, 'COMPLETED');
+  expect(await carrier.attemptOnTheLine(urgent)).toMatchObject({ number: 2 });
+  await carrier.report(usual, 'COMPLETED');
+  await carrier.attemptOnTheLine(younger);
+  expect((await carrier.call(late)).status).toBe('PENDING');
+  await carrier.report(younger, 'COMPLETED');
+  await carrier.attemptOnTheLine(late);
+});
+
 test('a waiting call expires at its time, unless the time is moved', async () => {
   const [first = ''] = await fillSlots();
   const soon = new Date(Date.now() + 1_500).toISOString();
