@@ -63,14 +63,21 @@ function codeOf(error: Error): string {
   return error.message.split(' ', 1)[0] ?? '';
 }
 
+/** Scripts that say of themselves what they do are as old as this. */
+const oldestVersion = 7;
+
 /**
  * The semaphore's keys may be dropped by no policy: a slot forgotten would be given twice, were it not for PostgreSQL's
  * fence, and a place in the queue would be lost.
  *
- * @returns what is wrong with the server's settings, in words for its operator, or undefined
+ * @returns what is wrong with the server or its settings, in words for its operator, or undefined
  */
-export async function redisProblem(redis: Redis): Promise<string | undefined> {
-  const info = await redis.info('memory');
+export async function redisProblem(redis: Pick<Redis, 'info'>): Promise<string | undefined> {
+  const info = await redis.info();
+  const version = /^redis_version:((\d+)\S*)/m.exec(info);
+  if (version && Number(version[2]) < oldestVersion) {
+    return `Redis ${version[1]} is too old: ${oldestVersion}.0 or newer is needed`;
+  }
   const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
   if (policy === undefined || policy === 'noeviction') return undefined;
   return `Redis may drop keys (maxmemory-policy ${policy}): set maxmemory-policy to noeviction`;

@@ -195,17 +195,15 @@ export async function listNextWaiters(
     .where('attempts.started_at', 'is', null)
     .where('attempts.ended_at', 'is', null)
     .where('queued_at', '<=', sql<Date>`now() - make_interval(secs => ${options.queuedForSeconds})`)
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom('attempts as live')
-            .select('live.id')
-            .whereRef('live.to_number', '=', 'calls.to_number')
-            .where('live.started_at', 'is not', null)
-            .where('live.ended_at', 'is', null),
-        ),
-      ),
-    )
+    .where((eb) => {
+      const onTheLine = eb
+        .selectFrom('attempts as live')
+        .select('live.id')
+        .whereRef('live.to_number', '=', 'calls.to_number')
+        .where('live.started_at', 'is not', null)
+        .where('live.ended_at', 'is', null);
+      return eb.not(eb.exists(onTheLine));
+    })
     .orderBy('attempts.queue_seq')
     .limit(options.limit)
     .execute();

@@ -6,7 +6,7 @@ import { SlotsUnderTest } from './slots-under-test';
 
 // FAST_CHECK_SEED=<the seed a failure printed> repeats that failure; FAST_CHECK_RUNS=1000 looks for longer.
 const seed = process.env['FAST_CHECK_SEED'];
-const runs = Number(process.env['FAST_CHECK_RUNS'] ?? '60');
+const runs = Number(process.env['FAST_CHECK_RUNS'] ?? '50');
 const timeLimitMs = 60_000 + 2_000 * runs;
 
 let slots: SlotsUnderTest;

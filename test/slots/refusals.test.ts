@@ -2,8 +2,9 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Redis } from 'ioredis';
+import pino from 'pino';
 
-import { createLog, type Logger } from '../../src/log';
+import { createLog } from '../../src/log';
 import { openRedis, redisProblem, refusalOf } from '../../src/slots/redis';
 import { Semaphore } from '../../src/slots/semaphore';
 import { OwnServices } from '../support/own-services';
@@ -14,7 +15,8 @@ import { SlotsUnderTest } from './slots-under-test';
 let own: OwnServices;
 let slots: SlotsUnderTest;
 let operator: Redis;
-let lines: { level: string; message: string }[];
+/** What a worker would log: pino's levels, 40 for a warning, 30 for information. */
+let lines: { level: number; msg: string }[];
 let semaphore: Semaphore;
 
 beforeAll(async () => {
@@ -36,9 +38,11 @@ beforeEach(async () => {
   await slots.empty();
   await slots.ready(1);
   lines = [];
-  const line = (level: string) => (_: object | string, message?: string) =>
-    lines.push({ level, message: message ?? String(_) });
-  semaphore = new Semaphore(slots.redis, slots.db, 1, { warn: line('warn'), info: line('info') } as unknown as Logger);
+  const log = pino(
+    { base: null, timestamp: false },
+    { write: (line) => void lines.push(JSON.parse(line) as (typeof lines)[number]) },
+  );
+  semaphore = new Semaphore(slots.redis, slots.db, 1, log);
 });
 
 const config = (name: string, value: string) => operator.config('SET', name, value);
@@ -58,12 +62,12 @@ async function expectRefused(word: string, toldAs: RegExp): Promise<void> {
       ask().then(
         () => new Error('done as asked'),
         // A client that connects anew is not there for a moment.
-        (thrown: Error) => (/writeable|closed/i.test(thrown.message) ? undefined : thrown),
+        (thrown: unknown) => (/writeable|closed/i.test(String(thrown)) ? undefined : (thrown as Error)),
       ),
     );
     expect(error).toMatchObject({ message: expect.stringContaining(word) as string, category: 'BENIGN' });
   }
-  expect(lines).toEqual([{ level: 'warn', message: expect.stringMatching(toldAs) as string }]);
+  expect(lines).toMatchObject([{ level: 40, msg: expect.stringMatching(toldAs) as string }]);
   expect(await slots.on(operator).state()).toEqual(before);
 }
 
@@ -72,7 +76,7 @@ async function expectOver(): Promise<void> {
   const slot = await waitUntil('done as asked', () => slots.acquire(semaphore, attempt).catch(() => undefined));
   expect(slot).toBe(1);
   await semaphore.release(attempt);
-  expect(lines.slice(1)).toEqual([{ level: 'info', message: 'Redis does as it is asked again' }]);
+  expect(lines.slice(1)).toEqual([{ level: 30, msg: 'Redis does as it is asked again' }]);
 }
 
 test('a full Redis gives no slot and takes none back, and says so once', async () => {
@@ -119,7 +123,7 @@ test('a Redis that hangs is told of once, though it never refused', async () => 
   } finally {
     own.resume('redis');
   }
-  expect(lines).toEqual([{ level: 'warn', message: expect.stringContaining('does not answer in time') as string }]);
+  expect(lines).toMatchObject([{ level: 40, msg: expect.stringContaining('does not answer in time') as string }]);
   await semaphore.release(attempt);
   await semaphore.release(other);
   expect(lines).toHaveLength(2);
@@ -140,6 +144,11 @@ test('an error that only our own fault explains is passed on as it is', async ()
   expect(lines).toEqual([]);
 });
 
+test('a Redis that is too old is named unfit', async () => {
+  const old = { info: () => Promise.resolve('# Server\r\nredis_version:6.2.14\r\n') } as Pick<Redis, 'info'>;
+  expect(await redisProblem(old)).toBe('Redis 6.2.14 is too old: 7.0 or newer is needed');
+});
+
 test('a Redis that may drop keys is named unfit, and told of once when it becomes so while calls are carried', async () => {
   expect(await redisProblem(slots.redis)).toBeUndefined();
   await config('maxmemory-policy', 'allkeys-lru');
@@ -147,12 +156,12 @@ test('a Redis that may drop keys is named unfit, and told of once when it become
     const problem = await redisProblem(slots.redis);
     expect(problem).toMatch(/maxmemory-policy allkeys-lru.*noeviction/);
     for (let round = 0; round < 3; round++) await semaphore.watchSettings();
-    expect(lines).toEqual([{ level: 'warn', message: problem }]);
+    expect(lines).toEqual([{ level: 40, msg: problem }]);
   } finally {
     await config('maxmemory-policy', 'noeviction');
   }
   for (let round = 0; round < 3; round++) await semaphore.watchSettings();
-  expect(lines.slice(1)).toEqual([{ level: 'info', message: 'Redis keeps every key again' }]);
+  expect(lines.slice(1)).toEqual([{ level: 30, msg: 'Redis keeps every key again' }]);
 });
 
 test('a Redis that cannot save is not written to', async () => {

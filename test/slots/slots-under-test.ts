@@ -170,7 +170,7 @@ export class SlotsUnderTest {
   /** Whose grant has been unclaimed for so long, by Redis's own clock, in attempt ids. */
   async unclaimedFor(seconds: number): Promise<string[]> {
     const [now = 0] = await this.redis.time();
-    const words = await this.redis.zrangebyscore(keys.unclaimed, '-inf', (Number(now) - seconds) * 1_000);
+    const words = await this.redis.zrangebyscore(keys.unclaimed, '-inf', (now - seconds) * 1_000);
     return words.map(attemptIdOf);
   }
 

@@ -181,7 +181,10 @@ export class World {
   }
 
   private async resend(fate: Fate): Promise<void> {
-    if (fate !== 'DONE') return void (await this.semaphore.adoptLimit());
+    if (fate !== 'DONE') {
+      await this.semaphore.adoptLimit();
+      return;
+    }
     const unheard = await this.slots.unclaimedFor(longSeconds);
     await resendGrants(this.deps);
     this.invariants.resent(unheard);
