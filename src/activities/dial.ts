@@ -1,14 +1,19 @@
 import { ApplicationFailure } from '@temporalio/common';
 
+import type { AttemptIds } from '../call/attempt-end';
+import type { FinalStatus } from '../call/call';
 import { maskNumber } from '../call/phone-number';
+import { isFinal } from '../call/transitions';
 import { deliverReport } from '../intake/provider-reports';
 import type { DialAnswer } from '../provider/provider';
+import { hangUpStray } from '../reconciler/hang-up-strays';
 import { signalGrants } from '../slots/signal-grants';
 import { findSlotHolder } from '../store/attempts';
-import { claimSlot, readDial, recordOnTheLine, setInDoubt, type DialRow } from '../store/dials';
+import { findCall } from '../store/calls';
+import { claimSlot, clearDoubt, noteDoubt, readDial, recordOnTheLine, type DialRow } from '../store/dials';
 import { findReport } from '../store/provider-reports';
 import type { ActivityDeps } from '.';
-import type { AttemptIds, Line } from './steps';
+import type { Line } from './steps';
 
 /**
  * Claims the slot in PostgreSQL, then asks the provider to place the call. Taken again after a crash or a lost answer, it
@@ -18,7 +23,7 @@ import type { AttemptIds, Line } from './steps';
  */
 export function dial(deps: ActivityDeps) {
   const { db, semaphore, log } = deps;
-  return async (input: AttemptIds & { slot: number }): Promise<Line> => {
+  return async (input: AttemptIds & { slot: number; late?: boolean }): Promise<Line> => {
     const claim = await claimSlot(db, input);
     switch (claim.kind) {
       case 'OVER':
@@ -50,31 +55,37 @@ async function correctSlot(deps: ActivityDeps, input: AttemptIds & { slot: numbe
 async function placeOnLine(deps: ActivityDeps, input: AttemptIds): Promise<Line> {
   const { db, provider, log } = deps;
   const row = await readDial(db, input.attemptId);
-  // Known to be placed: by the dial's answer, or by a webhook that was faster. Ended: the wait for the report tells.
-  if (row.ended || row.externalCallId !== null || (await findReport(db, input.attemptId)))
-    return { kind: 'ON_THE_LINE' };
+  if (row.ended) return endedMeanwhile(deps, input);
+  // Known to be placed: by the dial's answer, or by a webhook that was faster.
+  if (row.externalCallId !== null || (await findReport(db, input.attemptId))) return { kind: 'ON_THE_LINE' };
   if (row.callStatus !== 'IN_PROGRESS') return afterWithdrawal(row);
 
   // Noted before the request leaves, so that a crash leaves a doubt and not a blank.
-  const doubtedBefore = row.inDoubt;
-  if (!doubtedBefore) await setInDoubt(db, input.attemptId, true);
+  const doubt = await noteDoubt(db, input.attemptId);
+  if (doubt === undefined) return endedMeanwhile(deps, input);
   const answer = await provider.dial({ attemptId: input.attemptId, ...row.payload });
   const context = { callId: input.callId, attempt: row.number, slot: row.slot, number: maskNumber(row.payload.to) };
   switch (answer.kind) {
     case 'ACCEPTED': {
-      const reportsWaiting = await recordOnTheLine(db, input, answer.externalCallId);
-      if (reportsWaiting) await deliverReport(deps, input.attemptId);
+      const placed = await recordOnTheLine(db, input, answer.externalCallId);
+      if (placed.kind === 'ASTRAY') {
+        await hangUpStray(deps, { ...input, externalCallId: answer.externalCallId });
+        return endedMeanwhile(deps, input);
+      }
+      if (placed.reportsWaiting) await deliverReport(deps, input.attemptId);
       log.info({ ...context, externalCallId: answer.externalCallId }, 'on the line');
       return { kind: 'ON_THE_LINE' };
     }
     case 'REFUSED':
       // A passing refusal of a key that may have placed the call speaks of that very call: ask again.
-      if (doubtedBefore && !answer.final) return tryAgain(deps, row, answer);
+      if (doubt.before && !answer.final) return tryAgain(deps, row, answer);
+      // Not left in doubt: the end of this attempt may be another's to write down.
+      await clearDoubt(db, input.attemptId, doubt);
       log.warn({ ...context, reason: answer.reason }, 'provider refused the call');
       return notPlaced('REFUSED', answer.reason, answer.final);
     case 'BUSY':
-      if (!doubtedBefore) await setInDoubt(db, input.attemptId, false);
-      if (row.elapsedSeconds >= deps.dialPatienceSeconds && !doubtedBefore) {
+      if (doubt.before || !(await clearDoubt(db, input.attemptId, doubt))) return tryAgain(deps, row, answer);
+      if (row.elapsedSeconds >= deps.dialPatienceSeconds) {
         log.warn({ ...context, reason: answer.reason }, 'provider not reached, attempt given up');
         return notPlaced('UNREACHABLE', answer.reason, false);
       }
@@ -82,6 +93,14 @@ async function placeOnLine(deps: ActivityDeps, input: AttemptIds): Promise<Line>
     case 'UNKNOWN':
       return tryAgain(deps, row, answer);
   }
+}
+
+/** The reconciler ended the attempt while this try was under way: what was claimed for it is given back. */
+async function endedMeanwhile(deps: ActivityDeps, input: AttemptIds): Promise<Line> {
+  await signalGrants(deps, (await deps.semaphore.release(input)).grants);
+  const call = await findCall(deps.db, input.callId);
+  const over = call?.round === input.round && isFinal(call.status);
+  return { kind: 'OVER', status: over ? (call.status as FinalStatus) : 'SUPERSEDED' };
 }
 
 /** Withdrawn before this try: a call that was surely not placed is over, any other is hung up by the workflow. */

@@ -1,18 +1,24 @@
-import { isFinal, retryableStatuses } from '../call/transitions';
+import type { AttemptIds } from '../call/attempt-end';
 import type { FinalStatus } from '../call/call';
+import { activeStatuses, isFinal } from '../call/transitions';
 import { signalGrants } from '../slots/signal-grants';
-import { dropWaitingAttempts, insertWaitingAttempt, isResetRun } from '../store/attempts';
-import { freshUnlessAhead, updateCall } from '../store/calls';
-import { violatedUnique, type CallRow, type DatabaseTransaction } from '../store/database';
+import { dropWaitingAttempts, findAttempt, insertWaitingAttempt } from '../store/attempts';
+import { startedLate } from '../store/handoffs';
+import { lockCall, updateCall } from '../store/calls';
+import { violatedUnique, type CallRow } from '../store/database';
 import type { ActivityDeps } from '.';
+import { goOnAfterReset } from './go-on-after-reset';
 import { expireCall } from './expire-call';
-import type { AttemptIds, Over, Place } from './steps';
+import type { Over, Place } from './steps';
 
-/** The run: its id, the id its chain of retries began with, and its place in the chain. */
 interface EnqueueInput extends AttemptIds {
   runId: string;
-  firstRunId: string;
+  /** The run that this one repeats, where an operator reset the workflow; else the run itself. */
+  originalRunId: string;
+  /** Its place in the chain of retries: 1 for the first. */
   runNumber: number;
+  /** Whoever accepted the call did not start the workflow. */
+  startedLate?: boolean;
 }
 
 /**
@@ -46,16 +52,6 @@ export function enqueueAttempt(deps: ActivityDeps) {
   };
 }
 
-/** An operator's reset of the workflow starts an ended call again, but for one that ended well. */
-function reopen(deps: ActivityDeps, trx: DatabaseTransaction, callId: string): Promise<CallRow | undefined> {
-  return updateCall(trx, callId, {
-    from: retryableStatuses,
-    to: 'PENDING',
-    set: { ended_at: null, expires_at: freshUnlessAhead(deps.defaultExpirySeconds) },
-    events: [{ type: 'call.updated', reason: 'reset' }],
-  });
-}
-
 interface Joined {
   call: CallRow;
   /** Attempts of the call that waited before and do no more. */
@@ -75,16 +71,20 @@ async function joinOrOver(deps: ActivityDeps, input: EnqueueInput): Promise<Join
 function join(deps: ActivityDeps, input: EnqueueInput): Promise<Joined | Over> {
   const { callId, round, attemptId } = input;
   return deps.db.transaction().execute(async (trx) => {
-    let call = await trx.selectFrom('calls').selectAll().where('id', '=', callId).forUpdate().executeTakeFirst();
+    let call = await lockCall(trx, callId);
     if (call?.round !== round) return { kind: 'OVER', status: 'SUPERSEDED' };
-    if (isFinal(call.status)) {
-      const reopened = (await isResetRun(trx, input)) ? await reopen(deps, trx, callId) : undefined;
-      if (reopened === undefined) return { kind: 'OVER', status: call.status as FinalStatus };
-      call = reopened;
-    }
+    // A run that was reset says so once, with its first step: what happens to the call after that holds.
+    const reset = input.runId !== input.originalRunId && (await findAttempt(trx, attemptId)) === undefined;
+    const goesOn = reset ? await goOnAfterReset(deps, trx, call) : isFinal(call.status) ? undefined : call;
+    if (goesOn === undefined) return { kind: 'OVER', status: call.status as FinalStatus };
+    call = goesOn;
     // The workflow runs: whoever is about to start it again need not.
     if (call.handoff === 'START') {
-      await trx.updateTable('calls').set({ handoff: null, handoff_at: null }).where('id', '=', callId).execute();
+      await updateCall(trx, callId, {
+        from: activeStatuses,
+        set: { handoff: null, handoff_at: null },
+        events: input.startedLate ? [startedLate] : [],
+      });
     }
     if (call.next_attempt_at !== null) {
       await updateCall(trx, callId, { from: ['PENDING'], set: { next_attempt_at: null }, events: [] });

@@ -1,12 +1,13 @@
 import { sql } from 'kysely';
 
+import type { AttemptIds } from '../call/attempt-end';
 import type { FinalStatus } from '../call/call';
 import { isFinal } from '../call/transitions';
 import { signalGrants } from '../slots/signal-grants';
 import { dropWaitingAttempts } from '../store/attempts';
 import { findCall, updateCall } from '../store/calls';
 import type { ActivityDeps } from '.';
-import type { AttemptIds, Over } from './steps';
+import type { Over } from './steps';
 
 /**
  * Ends a PENDING call whose time has passed by PostgreSQL's clock, and leaves the queue.

@@ -1,16 +1,19 @@
 import { sql, type UpdateObject } from 'kysely';
 
+import type { Finish, Finished } from '../call/attempt-end';
 import { callStatuses, type CallStatus } from '../call/call';
 import { finalEventTypes } from '../call/event';
-import { activeStatuses } from '../call/transitions';
+import { activeStatuses, isFinal } from '../call/transitions';
 import { signalGrants } from '../slots/signal-grants';
-import { endAttempt } from '../store/attempts';
-import { findCall, updateCall } from '../store/calls';
-import type { DatabaseTransaction, Schema } from '../store/database';
+import { endAttempt, findAttempt } from '../store/attempts';
+import { findCall, lockCall, updateCall } from '../store/calls';
+import { violatedUnique, type DatabaseTransaction, type Schema } from '../store/database';
 import type { NewEvent } from '../store/call-events';
 import { attemptOf } from '../store/rows';
 import type { ActivityDeps } from '.';
-import type { Finish, Finished } from './steps';
+import { goOnAfterReset } from './go-on-after-reset';
+
+type FinishDeps = Pick<ActivityDeps, 'db' | 'temporal' | 'semaphore' | 'log' | 'defaultExpirySeconds'>;
 
 /**
  * Writes down how an attempt ended and what becomes of its call, then gives the slot to whoever waits longest. Safe
@@ -18,44 +21,78 @@ import type { Finish, Finished } from './steps';
  *
  * @returns the call's status by the record, which has the last word: a call canceled meanwhile stays canceled
  */
-export function finishAttempt(deps: ActivityDeps) {
+export function finishAttempt(deps: FinishDeps) {
   const { db, semaphore, log } = deps;
   return async (finish: Finish): Promise<Finished> => {
-    await db.transaction().execute((trx) => recordEnd(trx, finish));
+    const ended = await db.transaction().execute((trx) => recordEnd(trx, finish));
+    if (!ended && finish.resetRunId !== undefined) await repeatEnd(deps, finish, finish.resetRunId);
     const call = await findCall(db, finish.callId);
-    const { value: slot, grants } = await semaphore.release(finish);
-    await signalGrants(deps, grants);
-
     // In progress again: by another attempt, so this run has no say any more.
     const status = call?.round !== finish.round || call.status === 'IN_PROGRESS' ? 'SUPERSEDED' : call.status;
+    if (finish.mend !== undefined && !ended) return { status, ended };
+
+    const { value: slot, grants } = await semaphore.release(finish);
+    await signalGrants(deps, grants);
     const { outcome, failureReason } = finish.end;
     log.info({ callId: finish.callId, attempt: call?.attempts, slot, outcome, failureReason, status }, 'attempt ended');
-    return { status };
+    return { status, ended };
   };
 }
 
-async function recordEnd(trx: DatabaseTransaction, finish: Finish): Promise<void> {
-  // The call's row first, as everywhere: two who lock the same rows in one order never wait for each other in a ring.
-  await trx.selectFrom('calls').select('id').where('id', '=', finish.callId).forUpdate().execute();
-  const ended = await endAttempt(trx, finish.attemptId, finish.end);
+/** @returns whether the attempt ended by this */
+async function recordEnd(trx: DatabaseTransaction, finish: Finish): Promise<boolean> {
+  const { callId, attemptId, verdict, end, mend } = finish;
+  const call = await lockCall(trx, callId);
+  const ended = await endAttempt(trx, attemptId, end, mend?.lineSeen);
+  if (mend !== undefined && ended === undefined) return false;
+
+  const reason = mend?.reason ?? (end.late ? 'provider report delivered late' : undefined);
+  // A call that was withdrawn before its line could be hung up was told why then.
+  const told = call?.status === 'CANCELED' && call.last_error === reason;
   // An attempt that never began is no event: nothing was on the line.
   const attemptEvents: NewEvent[] =
-    ended?.started_at == null ? [] : [{ type: 'attempt.ended', attempt: attemptOf(ended) }];
+    ended?.started_at == null
+      ? []
+      : [
+          ...(reason === undefined || told ? [] : [{ type: 'call.updated', reason } as const]),
+          { type: 'attempt.ended', attempt: attemptOf(ended) },
+        ];
 
   const { status, set } = await verdictOnCall(trx, finish);
   const eventType = status === 'PENDING' ? undefined : finalEventTypes[status];
-  const changed = await updateCall(trx, finish.callId, {
+  const changed = await updateCall(trx, callId, {
     // Only the run whose attempt is in progress may decide; a cancel may also come between two attempts.
-    from: finish.verdict === 'CANCELED' ? activeStatuses : ['IN_PROGRESS'],
+    from: verdict === 'CANCELED' ? activeStatuses : ['IN_PROGRESS'],
     round: finish.round,
     to: status,
     set: { ...set, ...(ended?.external_call_id != null && { external_call_id: ended.external_call_id }) },
-    ...(finish.verdict !== 'CANCELED' && { when: () => sql<boolean>`${ended !== undefined}` }),
+    ...(verdict !== 'CANCELED' && { when: () => sql<boolean>`${ended !== undefined}` }),
     events: [...attemptEvents, ...(eventType === undefined ? [] : [{ type: eventType }])],
   });
   if (changed === undefined && attemptEvents.length > 0) {
     // The call was canceled, or started again, while this attempt was on the line: its end is told all the same.
-    await updateCall(trx, finish.callId, { from: callStatuses, set: {}, events: attemptEvents });
+    await updateCall(trx, callId, { from: callStatuses, set: {}, events: attemptEvents });
+  }
+  return ended !== undefined;
+}
+
+/**
+ * A run that was reset to after its attempt's end comes to the same end again, which the record has: the call starts
+ * again by it, with its next attempt, as an operator who resets an ended call wants. An end that the run itself wrote
+ * down, in a try that was lost, is not such a one.
+ */
+async function repeatEnd(deps: FinishDeps, { callId, round, attemptId, verdict }: Finish, runId: string) {
+  if (verdict === 'COMPLETED' || verdict === 'CANCELED') return;
+  try {
+    await deps.db.transaction().execute(async (trx) => {
+      const call = await lockCall(trx, callId);
+      const attempt = await findAttempt(trx, attemptId);
+      if (call?.round !== round || !isFinal(call.status) || attempt?.run_id === runId) return;
+      await goOnAfterReset(deps, trx, call, { newRound: verdict === 'FAILED' });
+    });
+  } catch (error) {
+    // Its number has another call by now.
+    if (violatedUnique(error) !== 'calls_active_number') throw error;
   }
 }
 
@@ -63,7 +100,7 @@ type EndedStatus = Exclude<CallStatus, 'IN_PROGRESS'>;
 
 async function verdictOnCall(
   trx: DatabaseTransaction,
-  { end, verdict, retryInSeconds, callId }: Finish,
+  { end, verdict, retryInSeconds, callId, mend }: Finish,
 ): Promise<{ status: EndedStatus; set: UpdateObject<Schema, 'calls'> }> {
   const lastError = end.failureReason === null ? end.outcome : `${end.outcome}: ${end.failureReason}`;
   switch (verdict) {
@@ -72,7 +109,10 @@ async function verdictOnCall(
     case 'FAILED':
       return { status: 'FAILED', set: { ended_at: sql`now()`, last_error: lastError } };
     case 'CANCELED':
-      return { status: 'CANCELED', set: { ended_at: sql`now()`, next_attempt_at: null } };
+      return {
+        status: 'CANCELED',
+        set: { ended_at: sql`now()`, next_attempt_at: null, ...(mend && { last_error: mend.reason }) },
+      };
     case 'RETRY':
       break;
   }

@@ -1,9 +1,26 @@
 import { ApplicationFailure } from '@temporalio/common';
 
+import type { AttemptIds } from '../call/attempt-end';
+import { withdrawCall } from '../intake/change-call';
 import { findAttempt } from '../store/attempts';
 import { findReport } from '../store/provider-reports';
 import type { ActivityDeps } from '.';
-import type { AttemptIds } from './steps';
+
+type HangUpDeps = Pick<ActivityDeps, 'db' | 'provider' | 'log'>;
+
+/**
+ * The workflow was canceled. Where the call is still active by the record, an operator did it: the call is CANCELED at
+ * once, as by the API, and then got off the line.
+ *
+ * @returns as `getOffTheLine`, which also says what it throws
+ */
+export function hangUp(deps: HangUpDeps) {
+  const offTheLine = getOffTheLine(deps);
+  return async (ids: AttemptIds): Promise<{ offTheLine: boolean }> => {
+    await withdrawCall(deps.db, ids, 'workflow canceled');
+    return offTheLine(ids);
+  };
+}
 
 /**
  * Gets an attempt off the line.
@@ -12,7 +29,7 @@ import type { AttemptIds } from './steps';
  *   us its id of the call
  * @throws ApplicationFailure, retryable, while the line is still live; or while the provider is away
  */
-export function hangUp({ db, provider, log }: ActivityDeps) {
+export function getOffTheLine({ db, provider, log }: HangUpDeps) {
   return async ({ callId, attemptId }: AttemptIds): Promise<{ offTheLine: boolean }> => {
     const attempt = await findAttempt(db, attemptId);
     if (attempt?.started_at == null || attempt.ended_at !== null) return { offTheLine: true };

@@ -1,13 +1,16 @@
 import type { Client } from '@temporalio/client';
 
+import type { ReconcilerDuty } from '../call/reconciler-duties';
 import type { Starter } from '../intake/starter';
 import type { Logger } from '../log';
 import type { Provider } from '../provider/provider';
 import { auditSlots } from '../reconciler/audit-slots';
 import { deliverReports } from '../reconciler/deliver-reports';
 import { endOrphanedAttempts } from '../reconciler/end-orphaned-attempts';
+import { countMends } from '../reconciler/count-mends';
 import { expireOverdue } from '../reconciler/expire-overdue';
 import { handOffLeftBehind } from '../reconciler/hand-off-left-behind';
+import { hangUpStrays } from '../reconciler/hang-up-strays';
 import { mendWaitingCalls } from '../reconciler/mend-waiting-calls';
 import { resendGrants } from '../reconciler/resend-grants';
 import type { Semaphore } from '../slots/semaphore';
@@ -16,9 +19,8 @@ import { dial } from './dial';
 import { enqueueAttempt } from './enqueue-attempt';
 import { expireCall } from './expire-call';
 import { finishAttempt } from './finish-attempt';
-import { hangUp } from './hang-up';
+import { getOffTheLine, hangUp } from './hang-up';
 import { settleUnreported } from './settle-unreported';
-import type { ReconcilerDuty } from './steps';
 
 export type * from './steps';
 
@@ -40,21 +42,29 @@ export interface ActivityDeps {
 
 /** The steps that workflows take, each safe to take again. */
 export function createActivities(deps: ActivityDeps) {
-  const steps = { hangUp: hangUp(deps), finishAttempt: finishAttempt(deps) };
   return {
-    ...steps,
     enqueueAttempt: enqueueAttempt(deps),
     dial: dial(deps),
+    hangUp: hangUp(deps),
     settleUnreported: settleUnreported(deps),
+    finishAttempt: finishAttempt(deps),
     expireCall: expireCall(deps),
+    ...duties(deps),
+  };
+}
+
+export type Activities = ReturnType<typeof createActivities>;
+
+/** What the reconciler does, each duty an activity that counts what it mended. */
+function duties(deps: ActivityDeps): Record<ReconcilerDuty, () => Promise<number>> {
+  const orphanDeps = { ...deps, getOffTheLine: getOffTheLine(deps), finishAttempt: finishAttempt(deps) };
+  return countMends(deps.db, {
     handOffLeftBehind: () => handOffLeftBehind(deps),
     deliverReports: () => deliverReports(deps),
     resendGrants: () => resendGrants(deps),
     expireOverdue: () => expireOverdue(deps),
-    endOrphanedAttempts: () => endOrphanedAttempts({ ...deps, ...steps }),
+    endOrphanedAttempts: async () => (await endOrphanedAttempts(orphanDeps)) + (await hangUpStrays(deps)),
     mendWaitingCalls: () => mendWaitingCalls(deps),
     auditSlots: () => auditSlots(deps),
-  } satisfies Record<ReconcilerDuty, () => Promise<number>> & Record<string, unknown>;
+  });
 }
-
-export type Activities = ReturnType<typeof createActivities>;

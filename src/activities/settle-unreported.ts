@@ -1,9 +1,9 @@
 import { ApplicationFailure } from '@temporalio/common';
 
+import type { AttemptEnd, AttemptIds } from '../call/attempt-end';
 import { findAttempt } from '../store/attempts';
 import { findReport } from '../store/provider-reports';
 import type { ActivityDeps } from '.';
-import type { AttemptEnd, AttemptIds } from './steps';
 
 /**
  * MAX_CALL_SECONDS passed without a report: asks the provider. A call that has ended ends the attempt as it says; one

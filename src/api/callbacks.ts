@@ -21,7 +21,7 @@ export interface CallbackDeps {
   config: Pick<Config, 'WEBHOOK_SECRET' | 'WEBHOOK_SIGNED_CONTENT'>;
   log: Logger;
   /** Tells the attempt's workflow of its stored report. */
-  deliverReport: (attemptId: string) => Promise<void>;
+  deliverReport: (attemptId: string) => Promise<unknown>;
 }
 
 /** Strict in what decides, lenient in the rest: a report that is refused is a call whose end is found out late. */

@@ -1,10 +1,12 @@
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 
 import { callStatuses, type CallStatus } from '../call/call';
+import { reconcilerDuties } from '../call/reconciler-duties';
 import type { Config } from '../config';
 import { countSlots } from '../store/attempts';
 import { countCalls } from '../store/calls';
 import type { Database } from '../store/database';
+import { readReconcilerRecord, type ReconcilerRecord } from '../store/reconciler-mends';
 import { problemAnswers, type Endpoint } from './endpoint';
 import { metricsSchema } from './schemas';
 
@@ -34,7 +36,8 @@ export function getMetrics({ db, config }: MetricsDeps): Endpoint {
       const [calls, slots] = await Promise.all([countCalls(db), countSlots(db)]);
       const metrics: Metrics = { ...calls, slots: { limit: config.MAX_CONCURRENT_CALLS, ...slots } };
       if (!prefersPrometheus(c.req.header('Accept'))) return c.json(metrics, 200);
-      return c.body(await exposition.render(metrics), 200, { 'Content-Type': exposition.contentType });
+      const reconciler = await readReconcilerRecord(db);
+      return c.body(await exposition.render(metrics, reconciler), 200, { 'Content-Type': exposition.contentType });
     },
   };
 }
@@ -52,9 +55,24 @@ function prometheusExposition() {
   const limit = new Gauge({ name: 'orchestrator_slots_limit', help: 'Calls allowed at once', registers });
   const held = new Gauge({ name: 'orchestrator_slots_held', help: 'Attempts in progress', registers });
   const waiting = new Gauge({ name: 'orchestrator_slots_waiting', help: 'Attempts waiting for a slot', registers });
+  const mended = new Counter({
+    name: 'orchestrator_reconciler_mended_total',
+    help: 'What each duty of the reconciler has mended',
+    labelNames: ['duty'],
+    registers,
+  });
+  const lastRound = new Gauge({
+    name: 'orchestrator_reconciler_last_round_timestamp_seconds',
+    help: 'By when every duty of the reconciler had last come to its end; 0 where one never has',
+    registers,
+  });
   return {
     contentType: registry.contentType,
-    render: (metrics: Metrics): Promise<string> => {
+    render: (metrics: Metrics, reconciler: ReconcilerRecord): Promise<string> => {
+      // Counted in the record, over all processes and their restarts.
+      mended.reset();
+      for (const duty of reconcilerDuties) mended.inc({ duty }, reconciler.mended[duty]);
+      lastRound.set((reconciler.lastRoundAt?.getTime() ?? 0) / 1_000);
       for (const status of callStatuses) calls.set({ status }, metrics[status]);
       limit.set(metrics.slots.limit);
       held.set(metrics.slots.held);

@@ -1,4 +1,4 @@
-import type { FinalStatus, ReportStatus } from './call';
+import { reportStatuses, type FinalStatus, type ReportStatus } from './call';
 
 /** The workflow that carries a call, its input and result, and the signals it takes. One run is one attempt. */
 export const placeCallWorkflow = 'placeCall';
@@ -12,6 +12,8 @@ export interface PlaceCallInput {
   expiresAt: string;
   /** Seconds an attempt may last without a report before the provider is asked. */
   maxCallSeconds: number;
+  /** Whoever accepted the call did not start it: the reconciler did. */
+  startedLate?: boolean;
 }
 
 /** The call's final status; a FAILED call ends its last run with a failure instead, so that Temporal shows it as failed. */
@@ -21,6 +23,8 @@ export type PlaceCallResult = FinalStatus | 'SUPERSEDED';
 export interface SlotGranted {
   attemptId: string;
   slot: number;
+  /** Told again by the reconciler: the first telling may not have been heard. */
+  late?: boolean;
 }
 
 /** The provider's report of an attempt's end, stored before it is signalled. */
@@ -29,6 +33,8 @@ export interface CallReported {
   status: ReportStatus;
   durationSec: number | null;
   failureReason: string | null;
+  /** Told by the reconciler: whoever stored the report did not. */
+  late?: boolean;
 }
 
 /** A person changed the call while it was PENDING. */
@@ -43,3 +49,35 @@ export const signalNames = {
   callReported: 'callReported',
   callEdited: 'callEdited',
 } as const;
+
+/** Asks a run for the id of the attempt that it carries out: a reset run may carry on with an earlier run's. */
+export const attemptIdQuery = 'attemptId';
+
+type Fields = Record<string, unknown>;
+
+const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
+const isTextOrNull = (value: unknown): boolean => value === null || typeof value === 'string';
+
+export function isSlotGranted(value: unknown): value is SlotGranted {
+  return isFields(value) && typeof value['attemptId'] === 'string' && Number.isSafeInteger(value['slot']);
+}
+
+export function isCallReported(value: unknown): value is CallReported {
+  return (
+    isFields(value) &&
+    typeof value['attemptId'] === 'string' &&
+    (reportStatuses as readonly unknown[]).includes(value['status']) &&
+    (value['durationSec'] === null || Number.isSafeInteger(value['durationSec'])) &&
+    isTextOrNull(value['failureReason'])
+  );
+}
+
+export function isCallEdited(value: unknown): value is CallEdited {
+  return (
+    isFields(value) &&
+    typeof value['title'] === 'string' &&
+    typeof value['scriptId'] === 'string' &&
+    typeof value['expiresAt'] === 'string' &&
+    !Number.isNaN(Date.parse(value['expiresAt']))
+  );
+}

@@ -15,6 +15,8 @@ export interface RelayDeps {
   log: Logger;
   /** Another name than the contract's: for tests that share brokers. */
   topic?: string;
+  /** Seconds after which a leader that stands still has lost the lead. */
+  givenUpAfterSeconds?: number;
 }
 
 export interface Relay {
@@ -76,7 +78,8 @@ async function run(deps: RelayDeps, producer: Producer, stop: AbortSignal): Prom
 
 /** Stands by, then leads, until told to stop. @throws where PostgreSQL or Kafka fails: the lead is given up then */
 async function runSession(deps: RelayDeps, producer: Producer, stop: AbortSignal, works: () => void): Promise<void> {
-  const session = await openSession(deps.config.DATABASE_URL, 'call-orchestrator relay');
+  const { config, givenUpAfterSeconds } = deps;
+  const session = await openSession(config.DATABASE_URL, 'call-orchestrator relay', givenUpAfterSeconds);
   try {
     let leads = false;
     while (!stop.aborted && !leads) {

@@ -53,6 +53,29 @@ export async function cancelCall(db: Database, id: string): Promise<CallRow> {
 }
 
 /**
+ * An operator ended the call's workflow by Temporal's own means: the call is CANCELED, as by `cancelCall`, and there is
+ * no workflow left to tell. A live line is hung up by whoever calls this.
+ *
+ * @returns whether the call was active until now
+ */
+export async function withdrawCall(
+  db: Database,
+  { callId, round }: { callId: string; round: number },
+  reason: string,
+): Promise<boolean> {
+  const withdrawn = await db.transaction().execute((trx) =>
+    updateCall(trx, callId, {
+      from: activeStatuses,
+      round,
+      to: 'CANCELED',
+      set: { ended_at: sql`now()`, next_attempt_at: null, last_error: reason },
+      events: [{ type: 'call.updated', reason }, { type: 'call.canceled' }],
+    }),
+  );
+  return withdrawn !== undefined;
+}
+
+/**
  * Starts an ended call again, with fresh attempts, behind those of its priority that wait.
  *
  * @throws CallError CALL_NOT_FOUND, CALL_NOT_RETRYABLE, or NUMBER_BUSY where its number has another active call

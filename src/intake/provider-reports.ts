@@ -28,24 +28,35 @@ export async function receiveReport(
 /**
  * Signals an attempt's stored report to its workflow. Safe any number of times: the workflow takes the first report of
  * its own attempt and ignores the rest.
+ *
+ * @param late by the reconciler: where the attempt ends by this telling and none before, its timeline says so
+ * @returns whether there was an attempt in progress to tell of it
  */
-export async function deliverReport(deps: { db: Database; temporal: Client }, attemptId: string): Promise<void> {
+export async function deliverReport(
+  deps: { db: Database; temporal: Client },
+  attemptId: string,
+  { late = false }: { late?: boolean } = {},
+): Promise<boolean> {
   const { db, temporal } = deps;
   const [attempt, report] = await Promise.all([findAttempt(db, attemptId), findReport(db, attemptId)]);
-  if (!attempt || !report) return;
+  if (!attempt || !report) return false;
+  let told = false;
   if (attempt.ended_at === null) {
     const reported: CallReported = {
       attemptId,
       status: report.status,
       durationSec: report.duration_sec,
       failureReason: report.failure_reason,
+      ...(late && { late }),
     };
     try {
       await temporal.workflow.getHandle(workflowId(attempt.call_id)).signal(signalNames.callReported, reported);
+      told = true;
     } catch (error) {
       // No workflow, nobody to tell; the row of an attempt that has not ended is not this one's to end.
       if (!(error instanceof WorkflowNotFoundError)) throw error;
     }
   }
   await markDelivered(db, attemptId);
+  return told;
 }

@@ -1,4 +1,10 @@
-import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  type Client,
+  isGrpcServiceError,
+  WorkflowExecutionAlreadyStartedError,
+  type WorkflowHandle,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
 
 import { searchAttributes, taskQueue, workflowId } from '../call/names';
@@ -7,7 +13,7 @@ import { placeCallWorkflow, signalNames, type CallEdited, type PlaceCallInput } 
 import type { Config } from '../config';
 import type { Logger } from '../log';
 import type { CallRow, Database } from '../store/database';
-import { clearHandoff, listHandoffs, requireStart } from '../store/handoffs';
+import { clearHandoffs, listHandoffs, requireStart, startedLate, type DoneHandoff } from '../store/handoffs';
 
 type StarterPolicy = Pick<Config, 'RETRY_INITIAL_SECONDS' | 'RETRY_BACKOFF' | 'MAX_CALL_SECONDS'>;
 
@@ -20,6 +26,12 @@ export interface StarterDeps {
 
 /** Handoffs under way at once right after a commit; what comes on top is left to the sweep, which is never far. */
 const maxInFlight = 64;
+
+/** Few enough to keep about the order in which they were given; after a long outage there are thousands. */
+const sweptAtOnce = 20;
+
+const editToldLate = { type: 'call.updated', reason: 'edit told late: its workflow had not heard of it' } as const;
+const cancelToldLate = { type: 'call.updated', reason: 'cancel told late: its workflow had not heard of it' } as const;
 
 /**
  * Tells Temporal what a call's row says it must be told: to start its workflow, that it was edited, that it was canceled.
@@ -47,52 +59,72 @@ export class Starter {
   }
 
   /**
-   * Hands off what earlier tries left behind.
+   * Hands off what earlier tries left behind, and tells so in the calls' timelines.
    *
-   * @returns how many were carried out
+   * @returns how many orders were carried out, and how many of them had kept something from happening
    */
-  async sweep(options: { olderThanSeconds: number; limit: number }): Promise<number> {
+  async sweep(options: { olderThanSeconds: number; limit: number }): Promise<{ carriedOut: number; mended: number }> {
     const rows = await listHandoffs(this.deps.db, options);
-    let done = 0;
-    for (const row of rows) {
-      try {
-        if (await this.handOff(row)) done++;
-      } catch (error) {
-        // One call's trouble must not keep the others waiting; its order stays in its row.
-        this.deps.log.warn(
-          { callId: row.id, handoff: row.handoff, err: error },
-          'Temporal not told; the next sweep will',
-        );
-      }
+    let [carriedOut, mended] = [0, 0];
+    for (let from = 0; from < rows.length; from += sweptAtOnce) {
+      const tried = await Promise.all(rows.slice(from, from + sweptAtOnce).map((row) => this.tryLate(row)));
+      const done = tried.filter((one) => one !== undefined);
+      await clearHandoffs(this.deps.db, done);
+      carriedOut += done.length;
+      mended += done.filter(({ late }) => late !== undefined).length;
     }
-    return done;
+    return { carriedOut, mended };
+  }
+
+  private async tryLate(row: CallRow): Promise<DoneHandoff | undefined> {
+    try {
+      return await this.carryOut(row, { late: true });
+    } catch (error) {
+      // One call's trouble must not keep the others waiting; its order stays in its row.
+      this.deps.log.warn(
+        { callId: row.id, handoff: row.handoff, err: error },
+        'Temporal not told; the next sweep will',
+      );
+      return undefined;
+    }
   }
 
   /** Safe at any time, any number of times. @returns whether the order was carried out */
   async handOff(row: CallRow): Promise<boolean> {
-    const { db } = this.deps;
-    switch (row.handoff) {
-      case 'START':
-        if (row.status === 'PENDING' && !(await this.start(row))) return false;
-        break;
-      case 'EDITED':
-        if (row.status === 'PENDING' && !(await this.tellEdited(row))) {
-          await requireStart(db, row);
-          return false;
-        }
-        break;
-      case 'CANCEL':
-        await this.cancel(row);
-        break;
-      case null:
-        return false;
-    }
-    await clearHandoff(db, row);
-    return true;
+    const done = await this.carryOut(row, { late: false });
+    if (done !== undefined) await clearHandoffs(this.deps.db, [done]);
+    return done !== undefined;
   }
 
-  /** @returns false while the workflow of an earlier round is still ending */
-  private async start(row: CallRow): Promise<boolean> {
+  /** @returns undefined where the order stays to be carried out */
+  private async carryOut(row: CallRow, { late }: { late: boolean }): Promise<DoneHandoff | undefined> {
+    const { db } = this.deps;
+    switch (row.handoff) {
+      case 'START': {
+        if (row.status !== 'PENDING') return { row };
+        const started = await this.start(row, late);
+        if (started === 'NOT_YET') return undefined;
+        return started === 'LATE' ? { row, late: startedLate } : { row };
+      }
+      case 'EDITED':
+        if (row.status !== 'PENDING') return { row };
+        if (!(await this.tellEdited(row))) {
+          await requireStart(db, row);
+          return undefined;
+        }
+        return late ? { row, late: editToldLate } : { row };
+      case 'CANCEL': {
+        const told = await this.cancel(row, late);
+        // The reconciler's own order, of a call that it found expired: told with that.
+        return told && row.status === 'CANCELED' ? { row, late: cancelToldLate } : { row };
+      }
+      case null:
+        return undefined;
+    }
+  }
+
+  /** @returns NOT_YET while the workflow of an earlier round is still ending; LATE where the reconciler started it */
+  private async start(row: CallRow, late: boolean): Promise<'STARTED' | 'LATE' | 'NOT_YET'> {
     const { temporal, policy } = this.deps;
     const input: PlaceCallInput = {
       callId: row.id,
@@ -100,6 +132,7 @@ export class Starter {
       title: titleOf(row),
       expiresAt: row.expires_at.toISOString(),
       maxCallSeconds: policy.MAX_CALL_SECONDS,
+      ...(late && { startedLate: true }),
     };
     try {
       await temporal.workflow.start(placeCallWorkflow, {
@@ -114,7 +147,7 @@ export class Starter {
         // A first round happens once, even where its row was lost sight of; a retried call starts under the same id.
         workflowIdReusePolicy: row.round === 1 ? 'REJECT_DUPLICATE' : 'ALLOW_DUPLICATE',
         staticSummary: input.title,
-        memo: { round: row.round },
+        memo: { round: row.round, startedLate: late },
         typedSearchAttributes: new TypedSearchAttributes([
           { key: defineSearchAttributeKey(searchAttributes.status, SearchAttributeType.KEYWORD), value: 'PENDING' },
           {
@@ -124,15 +157,18 @@ export class Starter {
           { key: defineSearchAttributeKey(searchAttributes.attempt, SearchAttributeType.INT), value: 1 },
         ]),
       });
-      return true;
+      return late ? 'LATE' : 'STARTED';
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       const running = temporal.workflow.getHandle(workflowId(row.id));
       const { memo } = await running.describe();
-      if (memo?.['round'] === row.round) return true;
+      if (memo?.['round'] === row.round) return memo['startedLate'] === true ? 'LATE' : 'STARTED';
       // The cancel that ended the earlier round may have been lost; without it that run might wait for long.
-      await unlessNotFound(() => running.cancel());
-      return false;
+      await unlessNotFound(async () => {
+        await running.cancel();
+        return true;
+      });
+      return 'NOT_YET';
     }
   }
 
@@ -143,26 +179,58 @@ export class Starter {
       scriptId: row.script_id,
       expiresAt: row.expires_at.toISOString(),
     };
-    return unlessNotFound(() =>
-      this.deps.temporal.workflow.getHandle(workflowId(row.id)).signal(signalNames.callEdited, edited),
-    );
+    return unlessNotFound(async () => {
+      await this.deps.temporal.workflow.getHandle(workflowId(row.id)).signal(signalNames.callEdited, edited);
+      return true;
+    });
   }
 
-  private async cancel(row: CallRow): Promise<void> {
-    await unlessNotFound(() => this.deps.temporal.workflow.getHandle(workflowId(row.id)).cancel());
+  /** Cancels the workflow of the row's round, never that of a later one. @returns whether the reconciler had to do it */
+  private async cancel(row: CallRow, late: boolean): Promise<boolean> {
+    const { workflow } = this.deps.temporal;
+    return unlessNotFound(async () => {
+      const handle = workflow.getHandle(workflowId(row.id));
+      const { status, memo, raw } = await handle.describe();
+      if (status.name !== 'RUNNING' || memo?.['round'] !== row.round) return false;
+      // By another sweep, or by one that died before it could say so.
+      if (raw.workflowExtendedInfo?.cancelRequested) return late && (await wasCanceledLate(handle));
+      await workflow.workflowService.requestCancelWorkflowExecution({
+        namespace: workflow.options.namespace,
+        identity: workflow.options.identity,
+        workflowExecution: { workflowId: handle.workflowId },
+        firstExecutionRunId: raw.workflowExecutionInfo?.firstRunId ?? '',
+        requestId: `${row.id}/${row.event_sequence}`,
+        reason: late ? canceledLate : 'call canceled',
+      });
+      return late;
+    });
   }
+}
+
+/** Says in a workflow's history who canceled it. */
+const canceledLate = 'call canceled: told by the reconciler';
+
+async function wasCanceledLate(handle: WorkflowHandle): Promise<boolean> {
+  const { events } = await handle.fetchHistory();
+  return (events ?? []).some((event) => event.workflowExecutionCancelRequestedEventAttributes?.cause === canceledLate);
 }
 
 function titleOf(row: CallRow): string {
   return `${row.script_id} → ${maskNumber(row.to_number)}`;
 }
 
-async function unlessNotFound(request: () => Promise<unknown>): Promise<boolean> {
+const notFound = 5;
+
+function codeOf(error: unknown): number | undefined {
+  return isGrpcServiceError(error) ? error.code : undefined;
+}
+
+/** @returns the answer, or false where there is no such workflow */
+async function unlessNotFound(request: () => Promise<boolean>): Promise<boolean> {
   try {
-    await request();
-    return true;
+    return await request();
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
+    if (error instanceof WorkflowNotFoundError || codeOf(error) === notFound) return false;
     throw error;
   }
 }

@@ -3,8 +3,10 @@ import type { Client } from '@temporalio/client';
 import type { Logger } from '../log';
 import type { Grant, Semaphore } from '../slots/semaphore';
 import { signalGrants } from '../slots/signal-grants';
-import { findOpenAttempts, listNextWaiters, listSlotHolders } from '../store/attempts';
+import { findAttemptsSince, findOpenAttempts, listNextWaiters, listSlotHolders } from '../store/attempts';
+import { tellOnce } from '../store/calls';
 import type { Database } from '../store/database';
+import { giveBackSlots } from './give-back-slots';
 
 export interface AuditDeps {
   db: Database;
@@ -17,6 +19,10 @@ export interface AuditDeps {
 const nextInQueue = 500;
 /** To tell Redis of a place takes milliseconds; while it is away the step is repeated, and does no harm to this. */
 const queuedForSeconds = 5;
+/** Whoever claims a slot tells Redis right after; one that was granted and claimed during this look is nothing lost. */
+const notedWithinSeconds = 5;
+
+const notedAgain = 'slot noted again: Redis had lost sight of it';
 
 /**
  * Holds Redis to the record where the two differ, holders and waiters alike.
@@ -34,7 +40,7 @@ export async function auditSlots(deps: AuditDeps): Promise<number> {
  * progress that Redis has lost sight of is noted on its slot again; a grant that Redis no longer knows as unclaimed,
  * though by the record it is, is told again.
  */
-async function auditHolders({ db, log, ...deps }: AuditDeps): Promise<number> {
+async function auditHolders({ db, ...deps }: AuditDeps): Promise<number> {
   // Redis before the record, and its grants after its holders: a claim on its way in between is then seen as claimed.
   const held = await deps.semaphore.holders();
   const unclaimed = idsOf(await deps.semaphore.unclaimed(0));
@@ -42,19 +48,19 @@ async function auditHolders({ db, log, ...deps }: AuditDeps): Promise<number> {
   const begun = idsOf(recorded);
 
   const ended = held.filter(({ attemptId }) => !open.has(attemptId));
-  for (const { callId, attemptId, slot } of ended) {
-    log.warn({ callId, slot }, 'slot held for an attempt that has ended: given back');
-    // An attempt that has ended never begins again, so this is right however late it comes.
-    await signalGrants(deps, (await deps.semaphore.release({ callId, attemptId })).grants);
-  }
+  const givenBack = await giveBackSlots({ db, ...deps }, ended);
   const noted = new Map(held.map(({ attemptId, slot }) => [attemptId, slot]));
   const unnoted = recorded.filter(({ attemptId, slot }) => noted.get(attemptId) !== slot);
+  const since = { moment: 'started_at', olderThanSeconds: notedWithinSeconds } as const;
+  const lost = await findAttemptsSince(db, [...idsOf(unnoted)], since);
   for (const holder of unnoted) {
+    const { callId, attemptId } = holder;
+    if (lost.has(attemptId)) await tellOnce(db, callId, `slot-noted-again/${attemptId}`, notedAgain);
     await signalGrants(deps, (await deps.semaphore.confirm(holder, holder.slot)).grants);
   }
   const untold = held.filter(({ attemptId: id }) => open.has(id) && !begun.has(id) && !unclaimed.has(id));
-  await signalGrants(deps, untold);
-  return ended.length + unnoted.length + untold.length;
+  await signalGrants(deps, untold, { late: true });
+  return givenBack + lost.size + untold.length;
 }
 
 /**
@@ -72,6 +78,9 @@ async function auditWaiters({ db, log, ...deps }: AuditDeps): Promise<number> {
   const open = await findOpenAttempts(db, [...idsOf(absent)]);
   for (const waiter of absent.filter(({ attemptId }) => !open.has(attemptId))) {
     await signalGrants(deps, (await deps.semaphore.release(waiter)).grants);
+  }
+  for (const { callId, attemptId } of absent.filter((waiter) => open.has(waiter.attemptId))) {
+    await tellOnce(db, callId, `queued-again/${attemptId}`, 'put back into the queue: Redis had lost its place');
   }
   if (open.size > 0) log.warn({ attempts: open.size }, 'waiting, and not in Redis: put back into the queue');
   return open.size;

@@ -10,10 +10,11 @@ const leftBehindSeconds = 3;
 /**
  * Signals reports that were stored while Temporal was away, or whose process died before it signalled them.
  *
- * @returns how many attempts were told
+ * @returns how many attempts in progress were told
  */
 export async function deliverReports(deps: { db: Database; temporal: Client }): Promise<number> {
   const attemptIds = await listUndeliveredAttempts(deps.db, { olderThanSeconds: leftBehindSeconds, limit: 500 });
-  for (const attemptId of attemptIds) await deliverReport(deps, attemptId);
-  return attemptIds.length;
+  let told = 0;
+  for (const attemptId of attemptIds) if (await deliverReport(deps, attemptId, { late: true })) told++;
+  return told;
 }

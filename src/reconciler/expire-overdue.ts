@@ -4,6 +4,8 @@ import type { Logger } from '../log';
 import { updateCall } from '../store/calls';
 import type { Database } from '../store/database';
 
+const expiredUnseen = 'expired while it waited for its workflow or its next attempt';
+
 /**
  * Ends calls whose time passed while nobody looked: before their workflow was started, or in a backoff. Their workflow,
  * where there is one, is canceled and gives back what it holds.
@@ -32,7 +34,7 @@ export async function expireOverdue({ db, log }: { db: Database; log: Logger }):
           handoff_at: sql`now()`,
         },
         when: (eb) => eb('expires_at', '<=', sql<Date>`now()`),
-        events: [{ type: 'call.expired' }],
+        events: [{ type: 'call.updated', reason: expiredUnseen }, { type: 'call.expired' }],
       }),
     );
     if (row === undefined) continue;

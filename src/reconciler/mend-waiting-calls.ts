@@ -1,129 +1,154 @@
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { sql } from 'kysely';
 
-import { callIdOfWorkflow, workflowId } from '../call/names';
+import { callIdOfWorkflow } from '../call/names';
+import { isFinal } from '../call/transitions';
 import { placeCallWorkflow } from '../call/workflow-messages';
+import type { Starter } from '../intake/starter';
 import type { Logger } from '../log';
 import type { Semaphore } from '../slots/semaphore';
 import { signalGrants } from '../slots/signal-grants';
 import { dropWaitingAttempts } from '../store/attempts';
-import { updateCall, type CallUpdate } from '../store/calls';
+import { lockCall, updateCall, type CallUpdate } from '../store/calls';
 import type { CallRow, Database } from '../store/database';
+import { listEndedInQueue, readSettledCalls, samplePendingCalls } from '../store/orphans';
+import { wakeResetRun } from './wake-reset-run';
+import { wasWithdrawn, workflowOfCall } from './workflow-of-call';
 
 export interface MendDeps {
   db: Database;
   temporal: Client;
   semaphore: Semaphore;
+  starter: Pick<Starter, 'handOffSoon'>;
   log: Logger;
 }
 
-/** How far back terminated workflows are looked for, by Temporal's list; older ones are met by the sample. */
+/** How far back closed and reset workflows are looked for, by Temporal's list; others are met by the sample. */
 const recentMinutes = 15;
+/** Of those that run: the latest. A queue may be of any length. */
+const runningAtMost = 1_000;
 const sampleSize = 100;
+/** Looked at side by side: an operator may end thousands at once. */
+const lookedAtAtOnce = 5;
+/** Within the time that a duty has; what is left then is the next round's. */
+const enoughSeconds = 40;
+/** Within so long a workflow takes its ended call out of the queue, and comes to its own end. */
+const settledSeconds = 5;
 
 /**
- * Finds PENDING calls whose workflow was terminated, timed out or is gone: the first two end, as an operator wanted or a
- * limit demanded; one that is gone is started again. Looked at are those that Temporal lists as closed so of late,
+ * Finds calls that nobody carries on though they wait by the record, or that wait though they have ended. A PENDING call
+ * whose workflow was terminated, canceled or timed out ends, as an operator wanted or a limit demanded; whose workflow is
+ * closed in another way, or gone, is started again. Looked at are those that Temporal lists as closed or begun of late,
  * and a sample of all, so that each is looked at sooner or later however long the queue is.
  *
  * @returns how many were mended
  */
 export async function mendWaitingCalls(deps: MendDeps): Promise<number> {
-  const suspects = new Set([...(await recentlyClosed(deps.temporal)), ...(await sample(deps.db))]);
+  const { db, temporal } = deps;
+  // A reset terminates the run that it repeats, unless that is closed: then its call has most likely ended.
+  const waiting = [
+    ...(await listed(temporal, "ExecutionStatus IN ('Terminated', 'TimedOut') AND CloseTime")),
+    ...(await samplePendingCalls(db, sampleSize)),
+  ];
+  const ended = [
+    ...(await listed(temporal, "ExecutionStatus = 'Running' AND StartTime", runningAtMost)),
+    ...(await listEndedInQueue(db, { olderThanSeconds: settledSeconds, limit: 500 })),
+  ];
+  const rows = await readSettledCalls(db, { waiting, ended }, { endedForSeconds: settledSeconds });
   let mended = 0;
-  for (const row of await readPending(deps.db, [...suspects])) if (await mend(deps, row)) mended++;
+  const until = Date.now() + enoughSeconds * 1_000;
+  for (let from = 0; from < rows.length && Date.now() < until; from += lookedAtAtOnce) {
+    const looked = await Promise.all(rows.slice(from, from + lookedAtAtOnce).map((row) => tryToLookAt(deps, row)));
+    mended += looked.filter((changed) => changed).length;
+  }
   return mended;
 }
 
-async function recentlyClosed(temporal: Client): Promise<string[]> {
+/** @param condition ends with the time that is to be of late */
+async function listed(temporal: Client, condition: string, atMost = Infinity): Promise<string[]> {
   const since = new Date(Date.now() - recentMinutes * 60_000).toISOString();
-  const query = `WorkflowType = '${placeCallWorkflow}' AND ExecutionStatus IN ('Terminated', 'TimedOut') AND CloseTime > '${since}'`;
+  const query = `WorkflowType = '${placeCallWorkflow}' AND ${condition} > '${since}'`;
   const callIds: string[] = [];
   for await (const { workflowId: id } of temporal.workflow.list({ query, pageSize: 1_000 })) {
     const callId = callIdOfWorkflow(id);
     if (callId !== undefined) callIds.push(callId);
+    if (callIds.length === atMost) break;
   }
   return callIds;
 }
 
-/** Calls from a random place in the order of ids: over time, all. */
-async function sample(db: Database): Promise<string[]> {
-  const rows = await db
-    .selectFrom('calls')
-    .select('id')
-    .where('status', '=', 'PENDING')
-    .where('id', '>=', sql<string>`gen_random_uuid()`)
-    .orderBy('id')
-    .limit(sampleSize)
-    .execute();
-  return rows.map((row) => row.id);
-}
-
-/** Those that wait, with nothing on its way to Temporal. */
-async function readPending(db: Database, callIds: readonly string[]): Promise<CallRow[]> {
-  if (callIds.length === 0) return [];
-  return db
-    .selectFrom('calls')
-    .selectAll()
-    .where('id', 'in', callIds)
-    .where('status', '=', 'PENDING')
-    .where('handoff', 'is', null)
-    .execute();
-}
-
-async function mend(deps: MendDeps, row: CallRow): Promise<boolean> {
-  const how = await closedHow(deps.temporal, row.id);
-  if (how === undefined) return false;
-  // Only the call as it was looked at: what happened to it meanwhile raised its event sequence.
-  const when: CallUpdate['when'] = (eb) => eb('event_sequence', '=', row.event_sequence);
-  const lost = how === 'gone';
-  const changed = await deps.db
-    .transaction()
-    .execute(async (trx) => {
-      const dropped = await dropWaitingAttempts(trx, row.id);
-      const updated = await updateCall(trx, row.id, {
-        from: ['PENDING'],
-        round: row.round,
-        when,
-        ...(lost
-          ? {
-              set: { handoff: 'START', handoff_at: sql`now()` },
-              events: [{ type: 'call.updated', reason: 'workflow gone' }],
-            }
-          : {
-              to: 'CANCELED',
-              set: { ended_at: sql`now()`, next_attempt_at: null, last_error: `workflow ${how}` },
-              events: [{ type: 'call.canceled', reason: `workflow ${how}` }],
-            }),
-      });
-      // Nothing is dropped where the call has moved on.
-      if (updated === undefined) throw new MovedOn();
-      return dropped;
-    })
-    .catch((error: unknown) => {
-      if (error instanceof MovedOn) return undefined;
-      throw error;
-    });
-  if (changed === undefined) return false;
-  deps.log.warn(
-    { callId: row.id, how },
-    lost ? 'workflow gone: started again' : 'workflow ended by others: call canceled',
-  );
-  for (const attemptId of changed) {
-    await signalGrants(deps, (await deps.semaphore.release({ callId: row.id, attemptId })).grants);
+async function tryToLookAt(deps: MendDeps, row: CallRow): Promise<boolean> {
+  try {
+    return await lookAt(deps, row);
+  } catch (error) {
+    // One that cannot be looked at keeps none of the others from being mended.
+    deps.log.warn({ callId: row.id, err: error }, 'waiting call not looked at; the next round will');
+    return false;
   }
+}
+
+/** @returns whether something was mended */
+async function lookAt(deps: MendDeps, row: CallRow): Promise<boolean> {
+  const workflow = await workflowOfCall(deps.temporal, row.id);
+  if (workflow.kind === 'RUNNING') {
+    return workflow.reset && workflow.round === row.round && wakeResetRun(deps, row, workflow.runId);
+  }
+  if (isFinal(row.status)) return leaveQueue(deps, row);
+  return wasWithdrawn(workflow)
+    ? withdraw(deps, row, `workflow ${workflow.how}`)
+    : startAgain(deps, row, `workflow ${workflow.how}: started again`);
+}
+
+async function withdraw(deps: MendDeps, row: CallRow, reason: string): Promise<boolean> {
+  const changed = await change(deps, row, {
+    from: ['PENDING'],
+    to: 'CANCELED',
+    set: { ended_at: sql`now()`, next_attempt_at: null, last_error: reason },
+    events: [{ type: 'call.updated', reason }, { type: 'call.canceled' }],
+  });
+  if (changed) deps.log.warn({ callId: row.id, reason }, 'workflow ended by others: call canceled');
+  return changed !== undefined;
+}
+
+async function startAgain(deps: MendDeps, row: CallRow, reason: string): Promise<boolean> {
+  const changed = await change(deps, row, {
+    from: ['PENDING'],
+    // In a round of its own: a first round is started once only.
+    set: { handoff: 'START', handoff_at: sql`now()`, round: sql`round + 1` },
+    events: [{ type: 'call.updated', reason }],
+  });
+  if (changed === undefined) return false;
+  deps.log.warn({ callId: row.id, reason }, 'workflow ended with its call waiting: started again');
+  deps.starter.handOffSoon(changed);
   return true;
 }
 
-class MovedOn extends Error {}
+async function leaveQueue(deps: MendDeps, row: CallRow): Promise<boolean> {
+  const events = [{ type: 'call.updated', reason: 'left the queue: its workflow had been ended' }] as const;
+  return (await change(deps, row, { from: [row.status], set: {}, events }, { onlyFromQueue: true })) !== undefined;
+}
 
-/** @returns how the workflow closed, `gone` for none, or undefined while one runs */
-async function closedHow(temporal: Client, callId: string): Promise<string | undefined> {
-  try {
-    const { status } = await temporal.workflow.getHandle(workflowId(callId)).describe();
-    return status.name === 'RUNNING' ? undefined : status.name.toLowerCase().replaceAll('_', ' ');
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return 'gone';
-    throw error;
+/**
+ * Changes the call as it was looked at, whatever happened to it meanwhile having raised its event sequence; and takes its
+ * waiting attempts off the record and out of the queue.
+ *
+ * @returns the call as changed, or undefined for one that has moved on
+ */
+async function change(
+  deps: MendDeps,
+  row: CallRow,
+  update: CallUpdate,
+  { onlyFromQueue = false } = {},
+): Promise<CallRow | undefined> {
+  const { dropped, changed } = await deps.db.transaction().execute(async (trx) => {
+    const current = await lockCall(trx, row.id);
+    if (current?.event_sequence !== row.event_sequence) return { dropped: [] };
+    const left = await dropWaitingAttempts(trx, row.id);
+    if (onlyFromQueue && left.length === 0) return { dropped: [] };
+    return { dropped: left, changed: await updateCall(trx, row.id, { ...update, round: row.round }) };
+  });
+  for (const attemptId of dropped) {
+    await signalGrants(deps, (await deps.semaphore.release({ callId: row.id, attemptId })).grants);
   }
+  return changed;
 }

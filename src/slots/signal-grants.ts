@@ -7,12 +7,15 @@ import type { Grant, Semaphore } from './semaphore';
 /**
  * Tells each attempt that a slot is its own. One whose workflow is gone gives the slot back at once, which may bring
  * further grants: they are told as well. Safe to repeat: a grant told twice is one grant.
+ *
+ * @param late told before, and perhaps not heard: where the attempt begins by this telling, its timeline says so
  */
 export async function signalGrants(
   deps: { temporal: Client; semaphore: Semaphore },
   grants: readonly Grant[],
+  { late = false }: { late?: boolean } = {},
 ): Promise<void> {
-  const told = await Promise.all(grants.map((grant) => signalGrant(deps.temporal, grant)));
+  const told = await Promise.all(grants.map((grant) => signalGrant(deps.temporal, grant, late)));
   const unwanted = grants.filter((_, index) => !told[index]);
   for (const grant of unwanted) {
     const { grants: further } = await deps.semaphore.release(grant);
@@ -21,8 +24,8 @@ export async function signalGrants(
 }
 
 /** @returns false where there is no workflow to take the slot */
-async function signalGrant(temporal: Client, { callId, attemptId, slot }: Grant): Promise<boolean> {
-  const granted: SlotGranted = { attemptId, slot };
+async function signalGrant(temporal: Client, { callId, attemptId, slot }: Grant, late: boolean): Promise<boolean> {
+  const granted: SlotGranted = { attemptId, slot, ...(late && { late }) };
   try {
     await temporal.workflow.getHandle(workflowId(callId)).signal(signalNames.slotGranted, granted);
     return true;

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities';
 import { taskQueue } from '../call/names';
 import { Starter } from '../intake/starter';
@@ -14,6 +14,7 @@ import { heartbeats } from './heartbeats';
 import { ensureReconcileSchedule } from './reconcile-schedule';
 import { serveHealth } from './health-server';
 import { DependencyError, runRole, type RoleContext, type RunningRole } from './role';
+import { sdkLog } from './sdk-log';
 import { openTemporalClient, temporalConnectionOptions } from './temporal';
 import { waitForDependency } from './wait-for-dependency';
 
@@ -86,10 +87,7 @@ function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'>
 function installRuntime(log: Logger): void {
   Runtime.install({
     shutdownSignals: [],
-    logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
-      const line = level === 'ERROR' ? 'error' : level === 'WARN' ? 'warn' : 'info';
-      log[line]({ sdk: meta }, message);
-    }),
+    logger: sdkLog(log),
   });
 }
 

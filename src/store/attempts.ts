@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 
 import type { Attempt, AttemptOutcome } from '../call/call';
 import type { AttemptRow, Database, DatabaseTransaction } from './database';
+import { lineState } from './orphans';
 import { attemptOf } from './rows';
 
 export async function findAttempt(db: Database | DatabaseTransaction, id: string): Promise<AttemptRow | undefined> {
@@ -28,6 +29,22 @@ export async function findOpenAttempts(db: Database, ids: readonly string[]): Pr
     .select('id')
     .where('id', 'in', ids)
     .where('ended_at', 'is', null)
+    .execute();
+  return new Set(rows.map((row) => row.id));
+}
+
+/** @returns those of the attempts that began, or ended, a while ago */
+export async function findAttemptsSince(
+  db: Database,
+  ids: readonly string[],
+  options: { moment: 'started_at' | 'ended_at'; olderThanSeconds: number },
+): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const rows = await db
+    .selectFrom('attempts')
+    .select('id')
+    .where('id', 'in', ids)
+    .where(options.moment, '<=', sql<Date>`now() - make_interval(secs => ${options.olderThanSeconds})`)
     .execute();
   return new Set(rows.map((row) => row.id));
 }
@@ -87,14 +104,16 @@ export async function dropWaitingAttempts(
 /**
  * Ends an attempt, once. An attempt that never began leaves no trace but its row.
  *
- * @returns the row as ended, or undefined where it had ended before
+ * @param lineSeen only while its line is as it was then, by `readLine` of store/orphans.ts
+ * @returns the row as ended, or undefined where it had ended before, or its line has changed
  */
 export async function endAttempt(
   trx: DatabaseTransaction,
   id: string,
   end: { outcome: AttemptOutcome; failureReason: string | null; durationSec: number | null },
+  lineSeen?: string,
 ): Promise<AttemptRow | undefined> {
-  return trx
+  let query = trx
     .updateTable('attempts')
     .set({
       ended_at: sql`now()`,
@@ -103,47 +122,9 @@ export async function endAttempt(
       duration_sec: end.durationSec,
     })
     .where('id', '=', id)
-    .where('ended_at', 'is', null)
-    .returningAll()
-    .executeTakeFirst();
-}
-
-/**
- * Whether this run repeats a run that had its attempt: an operator reset the workflow. The first run of a new chain does
- * not: that is a start that came late.
- */
-export async function isResetRun(
-  trx: DatabaseTransaction,
-  run: { callId: string; round: number; runId: string; firstRunId: string; runNumber: number },
-): Promise<boolean> {
-  if (run.runId === run.firstRunId) return false;
-  const earlier = await trx
-    .selectFrom('attempts')
-    .select('id')
-    .where('call_id', '=', run.callId)
-    .where('round', '=', run.round)
-    .where('run_number', '=', run.runNumber)
-    .where('run_id', '!=', run.runId)
-    .executeTakeFirst();
-  return earlier !== undefined;
-}
-
-/** Attempts in progress, with the run that began each and for how long it has been on. */
-export async function listLiveAttempts(
-  db: Database,
-): Promise<{ attemptId: string; callId: string; round: number; runId: string; elapsedSeconds: number }[]> {
-  return db
-    .selectFrom('attempts')
-    .select((eb) => [
-      'id as attemptId',
-      'call_id as callId',
-      'round',
-      'run_id as runId',
-      eb.cast<number>(sql`extract(epoch from now() - started_at)`, 'double precision').as('elapsedSeconds'),
-    ])
-    .where('started_at', 'is not', null)
-    .where('ended_at', 'is', null)
-    .execute();
+    .where('ended_at', 'is', null);
+  if (lineSeen !== undefined) query = query.where(lineState, '=', lineSeen);
+  return query.returningAll().executeTakeFirst();
 }
 
 /** A slot as the record has it: whose attempt is in progress on it. */

@@ -10,6 +10,8 @@ export interface NewEvent {
   type: CallEvent['type'];
   attempt?: Attempt;
   reason?: string;
+  /** Names what it tells of, so that it can be told once however often that is come upon: see `wasTold`. */
+  source?: string;
 }
 
 /**
@@ -17,19 +19,31 @@ export interface NewEvent {
  * The row is the call after the change, its `event_sequence` already counting these events.
  */
 export async function appendEvents(trx: DatabaseTransaction, row: CallRow, events: readonly NewEvent[]): Promise<void> {
-  if (events.length === 0) return;
-  const call = callOf(row);
-  await trx
-    .insertInto('call_events')
-    .values(
-      events.map(({ type, attempt, reason }, index) => ({
-        call_id: row.id,
-        sequence: row.event_sequence - events.length + 1 + index,
-        type,
-        body: JSON.stringify({ call, ...(attempt && { attempt }), ...(reason !== undefined && { reason }) }),
-      })),
-    )
-    .execute();
+  await appendEventsOf(trx, [{ row, events }]);
+}
+
+/** The same for many calls, in one statement. */
+export async function appendEventsOf(
+  trx: DatabaseTransaction,
+  changes: readonly { row: CallRow; events: readonly NewEvent[] }[],
+): Promise<void> {
+  const values = changes.flatMap(({ row, events }) => {
+    const call = callOf(row);
+    return events.map(({ type, attempt, reason, source }, index) => ({
+      call_id: row.id,
+      sequence: row.event_sequence - events.length + 1 + index,
+      type,
+      source: source ?? null,
+      body: JSON.stringify({ call, ...(attempt && { attempt }), ...(reason !== undefined && { reason }) }),
+    }));
+  });
+  if (values.length > 0) await trx.insertInto('call_events').values(values).execute();
+}
+
+/** @returns whether there is an event of that source; whoever is about to tell one has locked its call's row */
+export async function wasTold(trx: DatabaseTransaction, source: string): Promise<boolean> {
+  const event = await trx.selectFrom('call_events').select('id').where('source', '=', source).executeTakeFirst();
+  return event !== undefined;
 }
 
 /** Tells, once per message, that no call was made of it. `source` is the message's topic, partition and offset. */

@@ -1,8 +1,8 @@
 import { sql, type ExpressionBuilder, type SqlBool, type UpdateObject, type Expression } from 'kysely';
 
-import type { CallStatus } from '../call/call';
+import { callStatuses, type CallStatus } from '../call/call';
 import { activeStatuses, mayMove } from '../call/transitions';
-import { appendEvents, type NewEvent } from './call-events';
+import { appendEvents, wasTold, type NewEvent } from './call-events';
 import type { CallRow, Database, DatabaseTransaction, Schema } from './database';
 
 export async function findCall(db: Database | DatabaseTransaction, id: string): Promise<CallRow | undefined> {
@@ -69,6 +69,21 @@ export async function updateCall(
   if (row === undefined) return undefined;
   await appendEvents(trx, row, update.events);
   return row;
+}
+
+/** Locks the call's row: before any of its attempts' rows, everywhere, so that nobody waits for others in a ring. */
+export async function lockCall(trx: DatabaseTransaction, id: string): Promise<CallRow | undefined> {
+  return trx.selectFrom('calls').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+}
+
+/** Tells something of a call that changes nothing else of it, once for that source. @returns whether it was told now */
+export async function tellOnce(db: Database, id: string, source: string, reason: string): Promise<boolean> {
+  return db.transaction().execute(async (trx) => {
+    await lockCall(trx, id);
+    if (await wasTold(trx, source)) return false;
+    const events = [{ type: 'call.updated', reason, source }] as const;
+    return (await updateCall(trx, id, { from: callStatuses, set: {}, events })) !== undefined;
+  });
 }
 
 export interface CallFilter {

@@ -63,6 +63,8 @@ export interface AttemptsTable {
   external_call_id: string | null;
   /** The provider may have placed the call, though no answer told us its id. */
   in_doubt: Generated<boolean>;
+  /** When the provider was last asked to place it. */
+  asked_at: NullableTime;
   queued_at: Generated<Date>;
   started_at: NullableTime;
   ended_at: NullableTime;
@@ -93,9 +95,19 @@ export interface CallEventsTable {
   at: Generated<Date>;
   /** What the event carries beside the fields above. */
   body: Json<Record<string, unknown>>;
-  /** Of a rejected message: makes its event exist once, however often it is delivered. */
+  /** Of a rejected message, or of what a repeated look may come upon again: makes its event exist once. */
   source: string | null;
   published_at: NullableTime;
+}
+
+export interface ReconcilerMendsTable {
+  duty: string;
+  /** How many things it has mended, ever. */
+  mended: Generated<number>;
+  /** When it last mended something. */
+  last_at: NullableTime;
+  /** When it last came to its end, whether or not there was something to mend. */
+  completed_at: NullableTime;
 }
 
 export interface Schema {
@@ -103,6 +115,7 @@ export interface Schema {
   attempts: AttemptsTable;
   provider_reports: ProviderReportsTable;
   call_events: CallEventsTable;
+  reconciler_mends: ReconcilerMendsTable;
 }
 
 export type Database = Kysely<Schema>;

@@ -3,9 +3,9 @@ import { sql } from 'kysely';
 import type { CallPayload, CallStatus, FinalStatus } from '../call/call';
 import { isFinal } from '../call/transitions';
 import type { PlaceCallResult } from '../call/workflow-messages';
-import { updateCall } from './calls';
+import { lockCall, updateCall } from './calls';
 import { violatedUnique, type Database } from './database';
-import { matchReports } from './provider-reports';
+import { findReport, matchReports } from './provider-reports';
 import { attemptOf } from './rows';
 
 interface ClaimInput {
@@ -13,6 +13,8 @@ interface ClaimInput {
   round: number;
   attemptId: string;
   slot: number;
+  /** The grant had to be told again: told in the call's timeline. */
+  late?: boolean;
 }
 
 export type Claim =
@@ -26,7 +28,7 @@ export type Claim =
 /**
  * Begins the attempt on its slot: the attempt's row takes slot and number, the call is IN_PROGRESS. The unique indexes
  * over attempts in progress are the fence; whoever meets them begins nothing and uses up no attempt. Claimed before, by
- * this same attempt, it stays claimed.
+ * this same attempt, it stays claimed, until the attempt has ended.
  */
 export async function claimSlot(db: Database, input: ClaimInput): Promise<Claim> {
   try {
@@ -39,23 +41,23 @@ export async function claimSlot(db: Database, input: ClaimInput): Promise<Claim>
   }
 }
 
-function tryClaim(db: Database, { callId, round, attemptId, slot }: ClaimInput): Promise<Claim> {
+function tryClaim(db: Database, { callId, round, attemptId, slot, late }: ClaimInput): Promise<Claim> {
   return db.transaction().execute(async (trx) => {
-    const call = await trx.selectFrom('calls').selectAll().where('id', '=', callId).forUpdate().executeTakeFirst();
+    const call = await lockCall(trx, callId);
     if (call?.round !== round) return { kind: 'OVER', status: 'SUPERSEDED' };
     const attempt = await trx
       .selectFrom('attempts')
       .select(['slot', 'number', 'started_at', 'ended_at'])
       .where('id', '=', attemptId)
       .executeTakeFirstOrThrow();
+    // Ended behind this run's back, on the line or in the queue: another run of the call has the say, or none.
+    if (attempt.ended_at !== null) return { kind: 'OVER', status: overStatus(call.status) };
     if (attempt.started_at !== null && attempt.slot !== null && attempt.number !== null) {
       return { kind: 'CLAIMED', slot: attempt.slot, number: attempt.number };
     }
     // An attempt of a run that was reset is still on the line: the reconciler hangs it up.
     if (call.status === 'IN_PROGRESS') return { kind: 'NUMBER_BUSY' };
-    if (isFinal(call.status)) return { kind: 'OVER', status: call.status as FinalStatus };
-    // Taken off the queue behind this run's back: another run of the call has the say.
-    if (attempt.ended_at !== null) return { kind: 'OVER', status: 'SUPERSEDED' };
+    if (isFinal(call.status)) return { kind: 'OVER', status: overStatus(call.status) };
 
     const number = call.attempts + 1;
     const begun = await trx
@@ -74,10 +76,19 @@ function tryClaim(db: Database, { callId, round, attemptId, slot }: ClaimInput):
         next_attempt_at: null,
         external_call_id: null,
       },
-      events: [{ type: 'attempt.started', attempt: attemptOf(begun) }],
+      events: [
+        ...(late ? [{ type: 'call.updated', reason: grantedLate } as const] : []),
+        { type: 'attempt.started', attempt: attemptOf(begun) },
+      ],
     });
     return { kind: 'CLAIMED', slot, number };
   });
+}
+
+const grantedLate = 'slot granted late: its workflow had not heard of it';
+
+function overStatus(status: CallStatus): PlaceCallResult {
+  return isFinal(status) ? (status as FinalStatus) : 'SUPERSEDED';
 }
 
 /** What dialling needs to know of an attempt that has begun. */
@@ -118,32 +129,80 @@ export async function readDial(db: Database, attemptId: string): Promise<DialRow
   return { ...rest, payload: { to: attemptNumber ?? to, scriptId, metadata }, ended: endedAt !== null };
 }
 
-export async function setInDoubt(db: Database, attemptId: string, inDoubt: boolean): Promise<void> {
-  await db.updateTable('attempts').set({ in_doubt: inDoubt }).where('id', '=', attemptId).execute();
+/** A try at dialling, noted before its request leaves. */
+export interface Doubt {
+  /** Whether an earlier try may have placed the call. */
+  before: boolean;
+  /** Names this try: a later one has another. */
+  askedAt: string;
 }
 
 /**
- * The provider has the call under this id. Reports that came first, by the id alone, become the attempt's.
+ * The provider is about to be asked to place the call: from now on it may be on the line. Excludes the attempt's end, so
+ * that whoever ends an attempt whose line is known to be down knows that it stays down.
  *
- * @returns whether any did
+ * @returns undefined where the attempt has ended: it may not be dialled any more
+ */
+export async function noteDoubt(db: Database, attemptId: string): Promise<Doubt | undefined> {
+  const { rows } = await sql<Doubt>`
+    update attempts
+       set in_doubt = true, asked_at = clock_timestamp()
+      from (select id, in_doubt from attempts where id = ${attemptId} for update) as before
+     where attempts.id = before.id and attempts.ended_at is null
+    returning before.in_doubt as before, asked_at::text as "askedAt"`.execute(db);
+  return rows[0];
+}
+
+/**
+ * The provider said that it did not place the call, and no earlier try may have.
+ *
+ * @returns false where the doubt stays, for another try has been made since
+ */
+export async function clearDoubt(db: Database, attemptId: string, doubt: Doubt): Promise<boolean> {
+  const cleared = await db
+    .updateTable('attempts')
+    .set({ in_doubt: false })
+    .where('id', '=', attemptId)
+    .where(sql<string>`asked_at::text`, '=', doubt.askedAt)
+    .returning('id')
+    .executeTakeFirst();
+  return cleared !== undefined;
+}
+
+export type Placed =
+  | { kind: 'ON_THE_LINE'; reportsWaiting: boolean }
+  /** The attempt had ended by then: the line is nobody's, and must be hung up. */
+  | { kind: 'ASTRAY' };
+
+/**
+ * The provider has the call under this id. Reports that came first, by the id alone, become the attempt's. One that came
+ * says that the line is down, whoever ended the attempt.
  */
 export function recordOnTheLine(
   db: Database,
   ids: { callId: string; attemptId: string },
   externalCallId: string,
-): Promise<boolean> {
+): Promise<Placed> {
   return db.transaction().execute(async (trx) => {
+    await lockCall(trx, ids.callId);
+    const { ended } = await trx
+      .updateTable('attempts')
+      .set({ external_call_id: externalCallId, in_doubt: sql`ended_at is not null` })
+      .where('id', '=', ids.attemptId)
+      .returning((eb) => eb('ended_at', 'is not', null).as('ended'))
+      .executeTakeFirstOrThrow();
+    const reportsWaiting = await matchReports(trx, ids.attemptId, externalCallId);
+    if (ended) {
+      if ((await findReport(trx, ids.attemptId)) === undefined) return { kind: 'ASTRAY' };
+      await trx.updateTable('attempts').set({ in_doubt: false }).where('id', '=', ids.attemptId).execute();
+      return { kind: 'ON_THE_LINE', reportsWaiting };
+    }
     await trx
       .updateTable('calls')
       .set({ external_call_id: externalCallId, updated_at: sql`now()` })
       .where('id', '=', ids.callId)
       .where('status', 'in', ['IN_PROGRESS', 'CANCELED'])
       .execute();
-    await trx
-      .updateTable('attempts')
-      .set({ external_call_id: externalCallId, in_doubt: false })
-      .where('id', '=', ids.attemptId)
-      .execute();
-    return matchReports(trx, ids.attemptId, externalCallId);
+    return { kind: 'ON_THE_LINE', reportsWaiting };
   });
 }

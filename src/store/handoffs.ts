@@ -1,5 +1,7 @@
 import { sql } from 'kysely';
 
+import { appendEventsOf, type NewEvent } from './call-events';
+import { updateCall } from './calls';
 import type { CallRow, Database } from './database';
 
 /** Calls whose workflow must still be told something for a while, the oldest order first. */
@@ -17,24 +19,65 @@ export async function listHandoffs(
     .execute();
 }
 
-/** The order was carried out. One given meanwhile stays: it raised the call's event sequence. */
-export async function clearHandoff(db: Database, row: CallRow): Promise<void> {
-  await db
+/** Told by whoever takes the order off the row: the sweep that carried it out, or the workflow's first step. */
+export const startedLate = {
+  type: 'call.updated',
+  reason: 'started late: its workflow had not been started',
+} as const satisfies NewEvent;
+
+/** An order that was carried out: on the row as it was read. */
+export interface DoneHandoff {
+  row: CallRow;
+  /** Set where the reconciler had to do it: told with the clearing of the order, so that it is told once. */
+  late?: NewEvent;
+}
+
+/**
+ * The orders were carried out. One given meanwhile stays: it raised the call's event sequence. An order that stays by
+ * mistake is carried out once more, which changes nothing.
+ */
+export async function clearHandoffs(db: Database, done: readonly DoneHandoff[]): Promise<void> {
+  const quiet = done.filter(({ late }) => late === undefined);
+  const told = done.filter(({ late }) => late !== undefined);
+  if (quiet.length > 0) await clear(db, quiet, false).execute();
+  if (told.length === 0) return;
+  const lateOf = new Map(told.map(({ row, late }) => [row.id, late ? [late] : []]));
+  await db.transaction().execute(async (trx) => {
+    // In one order, so that two sweeps never wait for each other in a ring.
+    await sql`select id from calls where ${among(told)} order by id for update`.execute(trx);
+    const rows = await clear(trx, told, true).returningAll().execute();
+    await appendEventsOf(
+      trx,
+      rows.map((row) => ({ row, events: lateOf.get(row.id) ?? [] })),
+    );
+  });
+}
+
+function clear(db: Database, done: readonly DoneHandoff[], told: boolean) {
+  return db
     .updateTable('calls')
-    .set({ handoff: null, handoff_at: null })
-    .where('id', '=', row.id)
-    .where('handoff', '=', row.handoff)
-    .where('event_sequence', '=', row.event_sequence)
-    .execute();
+    .set({
+      handoff: null,
+      handoff_at: null,
+      ...(told && { event_sequence: sql<number>`event_sequence + 1`, updated_at: sql<Date>`now()` }),
+    })
+    .where(among(done));
+}
+
+/** The rows as they were read. */
+function among(done: readonly DoneHandoff[]) {
+  const rows = done.map(({ row }) => sql`(${row.id}::uuid, ${row.handoff}::text, ${row.event_sequence}::integer)`);
+  return sql<boolean>`(id, handoff, event_sequence) in (${sql.join(rows)})`;
 }
 
 /** There was no workflow to tell: the call needs one, in a round of its own. */
 export async function requireStart(db: Database, row: CallRow): Promise<void> {
-  await db
-    .updateTable('calls')
-    .set({ handoff: 'START', handoff_at: sql`now()`, round: sql`round + 1` })
-    .where('id', '=', row.id)
-    .where('status', '=', 'PENDING')
-    .where('handoff', '=', row.handoff)
-    .execute();
+  await db.transaction().execute((trx) =>
+    updateCall(trx, row.id, {
+      from: ['PENDING'],
+      set: { handoff: 'START', handoff_at: sql`now()`, round: sql`round + 1` },
+      when: (eb) => eb('handoff', '=', row.handoff),
+      events: [{ type: 'call.updated', reason: 'edited after its workflow had ended: started again' }],
+    }),
+  );
 }

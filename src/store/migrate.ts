@@ -4,11 +4,17 @@ import type { Database } from './database';
 import * as calls from './migrations/0001-calls';
 import * as eventNotices from './migrations/0002-event-notices';
 import * as priority from './migrations/0003-priority';
+import * as mends from './migrations/0004-mends';
 
 /** In order, append-only: a migration that has run anywhere is never edited. */
 const migrations: MigrationProvider = {
   getMigrations: () =>
-    Promise.resolve({ '0001-calls': calls, '0002-event-notices': eventNotices, '0003-priority': priority }),
+    Promise.resolve({
+      '0001-calls': calls,
+      '0002-event-notices': eventNotices,
+      '0003-priority': priority,
+      '0004-mends': mends,
+    }),
 };
 
 /**

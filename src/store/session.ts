@@ -27,16 +27,14 @@ export const sessionLocks = {
   relaySleeps: 728_302,
 } as const;
 
-const keepAliveSeconds = 15;
-const givenUpAfterSeconds = 60;
-
 /**
  * Opens a session. The server ends it where its process no longer speaks (stopped, or its machine gone), so that a lock
  * is never held by the dead.
  *
+ * @param givenUpAfterSeconds without a word; the session speaks several times within it
  * @throws where no connection can be made within 5 s
  */
-export async function openSession(url: string, name: string): Promise<Session> {
+export async function openSession(url: string, name: string, givenUpAfterSeconds = 60): Promise<Session> {
   const client = new pg.Client({
     connectionString: url,
     connectionTimeoutMillis: 5_000,
@@ -61,7 +59,7 @@ export async function openSession(url: string, name: string): Promise<Session> {
   });
   const timer = setInterval(() => {
     sql`select 1`.execute(db).catch((error: unknown) => ending.abort(error));
-  }, keepAliveSeconds * 1_000);
+  }, givenUpAfterSeconds * 250);
   ending.signal.addEventListener('abort', () => clearInterval(timer));
 
   return {

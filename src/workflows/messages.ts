@@ -1,7 +1,9 @@
-import { defineSignal } from '@temporalio/workflow';
+import { defineQuery, defineSignal } from '@temporalio/workflow';
 
-import { signalNames, type CallEdited, type CallReported, type SlotGranted } from '../call/workflow-messages';
+import { attemptIdQuery, signalNames } from '../call/workflow-messages';
 
-export const slotGranted = defineSignal<[SlotGranted]>(signalNames.slotGranted);
-export const callReported = defineSignal<[CallReported]>(signalNames.callReported);
-export const callEdited = defineSignal<[CallEdited]>(signalNames.callEdited);
+/** What they carry is whatever was sent: it is looked at before it is believed. */
+export const slotGranted = defineSignal<[unknown]>(signalNames.slotGranted);
+export const callReported = defineSignal<[unknown]>(signalNames.callReported);
+export const callEdited = defineSignal<[unknown]>(signalNames.callEdited);
+export const attemptInHand = defineQuery<string>(attemptIdQuery);

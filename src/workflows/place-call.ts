@@ -1,8 +1,8 @@
 import { ApplicationFailure, CancellationScope, condition, isCancellation, sleep } from '@temporalio/workflow';
 
-import type { AttemptEnd, Verdict } from '../activities';
+import type { AttemptEnd, Verdict } from '../call/attempt-end';
 import type { CallReported, PlaceCallInput, PlaceCallResult } from '../call/workflow-messages';
-import { RunOfAttempt } from './run-of-attempt';
+import { RunOfAttempt, type Turn } from './run-of-attempt';
 import { dial, enqueueAttempt, expireCall, finishAttempt, hangUp, settleUnreported } from './steps';
 
 /**
@@ -31,7 +31,7 @@ async function getOnTheLine(run: RunOfAttempt): Promise<{ over: PlaceCallResult 
 
     run.tell(`slot ${turn.slot}, dialling`);
     run.showStatus('IN_PROGRESS');
-    const line = await dial({ ...run.ids, slot: turn.slot });
+    const line = await dial({ ...run.ids, ...turn });
     switch (line.kind) {
       case 'ON_THE_LINE':
         run.tell(`slot ${turn.slot}, on the line`);
@@ -51,17 +51,17 @@ async function getOnTheLine(run: RunOfAttempt): Promise<{ over: PlaceCallResult 
   }
 }
 
-async function takeTurn(run: RunOfAttempt): Promise<{ over: PlaceCallResult } | { slot: number }> {
+async function takeTurn(run: RunOfAttempt): Promise<{ over: PlaceCallResult } | Turn> {
   // Forgotten before the question, not after: the grant's signal may come before the answer "wait".
-  run.grantedSlot = undefined;
+  run.grant = undefined;
   const place = await enqueueAttempt({ ...run.ids, ...run.place });
   if (place.kind === 'OVER') return { over: place.status };
   if (place.kind === 'GRANTED') return { slot: place.slot };
 
   run.tell('waiting for a slot');
   for (;;) {
-    const slot = await run.slotOrExpiry();
-    if (slot !== undefined) return { slot };
+    const turn = await run.grantOrExpiry();
+    if (turn !== undefined) return turn;
     const expired = await expireCall(run.ids);
     if (expired.kind === 'OVER') {
       run.showStatus('EXPIRED');
@@ -85,15 +85,15 @@ async function reportedLate(run: RunOfAttempt): Promise<AttemptEnd> {
   return endOf(run.report);
 }
 
-function endOf({ status, failureReason, durationSec }: CallReported): AttemptEnd {
-  return { outcome: status, failureReason, durationSec };
+function endOf({ status, failureReason, durationSec, late }: CallReported): AttemptEnd {
+  return { outcome: status, failureReason, durationSec, ...(late && { late }) };
 }
 
 /** Writes down how the attempt ended and gives the slot to the next; a failure goes to the retry policy. */
 async function conclude(run: RunOfAttempt, end: AttemptEnd): Promise<PlaceCallResult> {
   const verdict: Verdict = end.outcome === 'COMPLETED' ? 'COMPLETED' : end.final || !run.mayRetry ? 'FAILED' : 'RETRY';
   const { status } = await CancellationScope.nonCancellable(() =>
-    finishAttempt({ ...run.ids, end, verdict, retryInSeconds: run.retryInSeconds }),
+    finishAttempt(run.finish(end, verdict, run.retryInSeconds)),
   );
   if (status === 'PENDING') {
     // Look for a cancel first: a retryable failure would lose it, and the call would go on.
@@ -113,7 +113,7 @@ async function withdraw(run: RunOfAttempt): Promise<void> {
   const { offTheLine } = await hangUp(run.ids);
   if (!offTheLine) await run.reportOrDeadline();
   const end: AttemptEnd = { outcome: 'CANCELED', failureReason: 'canceled', durationSec: null };
-  const { status } = await finishAttempt({ ...run.ids, end, verdict: 'CANCELED', retryInSeconds: 0 });
+  const { status } = await finishAttempt(run.finish(end, 'CANCELED'));
   // By the record it may have expired, which also cancels the workflow.
   if (status !== 'SUPERSEDED') run.showStatus(status);
   run.tell(status);

@@ -1,6 +1,7 @@
-import { proxyActivities, sleep } from '@temporalio/workflow';
+import { log, proxyActivities, sleep } from '@temporalio/workflow';
 
-import type { Activities, ReconcilerDuty } from '../activities';
+import type { Activities } from '../activities';
+import type { ReconcilerDuty } from '../call/reconciler-duties';
 
 const activities = proxyActivities<Activities>({
   startToCloseTimeout: '60s',
@@ -46,13 +47,22 @@ export async function reconcile({ everySeconds, rounds }: ReconcileInput): Promi
 /** Each duty stands for itself: one that fails keeps none of the others from being done. */
 async function mend(): Promise<Mended> {
   const done = await Promise.all(
-    Object.entries(duties).map(async ([name, duty]) => {
+    Object.entries(duties).map(async ([duty, work]) => {
       try {
-        return [name, await duty()] as const;
+        return [duty, await work()] as const;
       } catch (error) {
-        return [name, String(error instanceof Error ? (error.cause ?? error) : error)] as const;
+        const cause = causeOf(error);
+        log.warn('reconciler: a duty failed; the next round does it again', { duty, cause });
+        return [duty, cause] as const;
       }
     }),
   );
+  const mended = done.filter(([, count]) => typeof count === 'number' && count > 0);
+  if (mended.length > 0) log.info('reconciler: mended', Object.fromEntries(mended) as Partial<Mended>);
   return Object.fromEntries(done) as Mended;
+}
+
+/** What the activity's failure came from, which Temporal wraps. */
+function causeOf(error: unknown): string {
+  return String(error instanceof Error ? (error.cause ?? error) : error);
 }

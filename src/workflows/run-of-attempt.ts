@@ -8,15 +8,28 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 
+import type { AttemptEnd, AttemptIds, Finish, Verdict } from '../call/attempt-end';
 import { backoffSeconds } from '../call/backoff';
 import type { CallStatus } from '../call/call';
 import { searchAttributes } from '../call/names';
-import type { CallReported, PlaceCallInput } from '../call/workflow-messages';
-import { callEdited, callReported, slotGranted } from './messages';
+import {
+  isCallEdited,
+  isCallReported,
+  isSlotGranted,
+  type CallReported,
+  type PlaceCallInput,
+} from '../call/workflow-messages';
+import { attemptInHand, callEdited, callReported, slotGranted } from './messages';
 
 const statusKey = defineSearchAttributeKey(searchAttributes.status, 'KEYWORD');
 const scriptIdKey = defineSearchAttributeKey(searchAttributes.scriptId, 'KEYWORD');
 const attemptKey = defineSearchAttributeKey(searchAttributes.attempt, 'INT');
+
+/** The slot that the attempt may claim. `late`: it had to be told again. */
+export interface Turn {
+  slot: number;
+  late?: boolean;
+}
 
 /**
  * What one run of the workflow knows: its attempt, and what it was told of it. The attempt's id is its own, never the
@@ -28,7 +41,7 @@ export class RunOfAttempt {
   readonly round: number;
   /** 1 for the call's first attempt. */
   readonly number = workflowInfo().attempt;
-  grantedSlot: number | undefined;
+  grant: Turn | undefined;
   report: CallReported | undefined;
   private title: string;
   private expiresAt: number;
@@ -39,30 +52,48 @@ export class RunOfAttempt {
     this.title = input.title;
     this.expiresAt = Date.parse(input.expiresAt);
 
-    setHandler(slotGranted, ({ attemptId, slot }) => {
-      if (attemptId === this.attemptId) this.grantedSlot = slot;
+    setHandler(attemptInHand, () => this.attemptId);
+    // Anybody may signal anything by hand; a handler that throws would keep the workflow from ever going on.
+    setHandler(slotGranted, (grant) => {
+      if (!isSlotGranted(grant) || grant.attemptId !== this.attemptId) return;
+      // Heard before, it was not late.
+      this.grant = { slot: grant.slot, late: grant.late === true && this.grant?.slot !== grant.slot };
     });
     setHandler(callReported, (report) => {
-      if (report.attemptId === this.attemptId) this.report ??= report;
+      if (isCallReported(report) && report.attemptId === this.attemptId) this.report ??= report;
     });
-    setHandler(callEdited, ({ title, scriptId, expiresAt }) => {
-      this.title = title;
-      this.expiresAt = Date.parse(expiresAt);
-      upsertSearchAttributes([{ key: scriptIdKey, value: scriptId }]);
+    setHandler(callEdited, (edited) => {
+      if (!isCallEdited(edited)) return;
+      this.title = edited.title;
+      this.expiresAt = Date.parse(edited.expiresAt);
+      upsertSearchAttributes([{ key: scriptIdKey, value: edited.scriptId }]);
     });
     // What a run sets does not carry to the next, and the values of the start are those of attempt 1.
     if (this.number > 1) upsertSearchAttributes([{ key: attemptKey, value: this.number }]);
     this.tell('waiting for a slot');
   }
 
-  get ids(): { callId: string; round: number; attemptId: string } {
+  get ids(): AttemptIds {
     return { callId: this.callId, round: this.round, attemptId: this.attemptId };
   }
 
-  /** Where this run stands in the workflow's chain of runs. */
-  get place(): { runId: string; firstRunId: string; runNumber: number } {
-    const { runId, firstExecutionRunId } = workflowInfo();
-    return { runId, firstRunId: firstExecutionRunId, runNumber: this.number };
+  /** Where this run stands in the workflow's chain of runs, and how that chain began. */
+  get place(): { runId: string; originalRunId: string; runNumber: number; startedLate?: boolean } {
+    const { runId, originalExecutionRunId } = workflowInfo();
+    const startedLate = this.input.startedLate === true && this.number === 1;
+    return {
+      runId,
+      originalRunId: originalExecutionRunId,
+      runNumber: this.number,
+      ...(startedLate && { startedLate }),
+    };
+  }
+
+  /** This run's word on how its attempt ended. */
+  finish(end: AttemptEnd, verdict: Verdict, retryInSeconds = 0): Finish {
+    const { runId, originalExecutionRunId } = workflowInfo();
+    const reset = runId !== originalExecutionRunId;
+    return { ...this.ids, end, verdict, retryInSeconds, ...(reset && { resetRunId: runId }) };
   }
 
   /** Whether Temporal's retry policy will run the workflow again when this run fails. */
@@ -79,15 +110,15 @@ export class RunOfAttempt {
     );
   }
 
-  /** Waits for the grant. @returns the slot, or undefined once the call has expired by what is known here */
-  async slotOrExpiry(): Promise<number | undefined> {
-    while (this.grantedSlot === undefined) {
+  /** Waits for the grant. @returns it, or undefined once the call has expired by what is known here */
+  async grantOrExpiry(): Promise<Turn | undefined> {
+    while (this.grant === undefined) {
       const expiresAt = this.expiresAt;
-      const changed = () => this.grantedSlot !== undefined || this.expiresAt !== expiresAt;
+      const changed = () => this.grant !== undefined || this.expiresAt !== expiresAt;
       const summary = 'Until the call expires';
       if (!(await condition(changed, Math.max(expiresAt - Date.now(), 1), { summary }))) return undefined;
     }
-    return this.grantedSlot;
+    return this.grant;
   }
 
   /** The record knows a later expiry than this run did. */

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 
 import type { DependencyCheck } from '../../src/api/health';
 import { metricsSchema, readinessSchema } from '../../src/api/schemas';
+import { reconcilerDuties } from '../../src/call/reconciler-duties';
+import { recordDuty } from '../../src/store/reconciler-mends';
 import { freshNumber, startApi, type ApiUnderTest } from './api-under-test';
 
 const up: DependencyCheck = { required: false, check: () => Promise.resolve() };
@@ -70,6 +72,26 @@ describe('GET /metrics', () => {
       expect(answer.text.split('\n')).toContain(line);
     }
     expect(answer.text).toContain('orchestrator_process_cpu_seconds_total');
+  });
+
+  test('shows what the reconciler has mended by duty, and when each of its duties last got through', async () => {
+    const shown = async (name: string) => {
+      const { text } = await api.request('GET', '/metrics', { headers: { Accept: 'text/plain' } });
+      return text.split('\n').filter((line) => line.startsWith(`orchestrator_reconciler_${name}`));
+    };
+    expect(await shown('mended_total')).toEqual(
+      reconcilerDuties.map((duty) => `orchestrator_reconciler_mended_total{duty="${duty}"} 0`),
+    );
+    for (const duty of reconcilerDuties.slice(1)) await recordDuty(api.db, duty, 0);
+    expect(await shown('last_round')).toEqual(['orchestrator_reconciler_last_round_timestamp_seconds 0']);
+
+    await recordDuty(api.db, reconcilerDuties[0], 2);
+    await recordDuty(api.db, reconcilerDuties[0], 3);
+    for (let scrape = 0; scrape < 2; scrape++) {
+      expect((await shown('mended_total'))[0]).toBe(`orchestrator_reconciler_mended_total{duty="handOffLeftBehind"} 5`);
+    }
+    const [line = ''] = await shown('last_round');
+    expect(Math.abs(Number(line.split(' ')[1]) - Date.now() / 1_000)).toBeLessThan(60);
   });
 });
 

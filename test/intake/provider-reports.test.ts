@@ -66,7 +66,7 @@ test('a report of an unknown call is kept, and becomes the attempt’s once its 
   expect(await receiveReport(db, reportOf('later', 'BUSY'), null)).toBeNull();
   expect(await stored('later')).toMatchObject([{ attempt_id: null }]);
   const ids = await attempt();
-  expect(await recordOnTheLine(db, ids, 'later')).toBe(true);
+  expect(await recordOnTheLine(db, ids, 'later')).toEqual({ kind: 'ON_THE_LINE', reportsWaiting: true });
   expect(await findReport(db, ids.attemptId)).toMatchObject({ status: 'BUSY' });
 });
 

@@ -9,8 +9,8 @@ beforeAll(async () => {
   service = await Service.open({
     MOCK_SUCCESS_RATE: '0.8',
     MOCK_SEED: 'a hundred',
-    MOCK_MIN_SECONDS: '3',
-    MOCK_MAX_SECONDS: '5',
+    MOCK_MIN_SECONDS: '6',
+    MOCK_MAX_SECONDS: '8',
   });
   await service.start('api', 'worker', 'provider');
 }, 90_000);

@@ -31,7 +31,8 @@ const log = createLog('test', 'silent');
 const audit = (over: Partial<Semaphore> = {}) =>
   auditSlots({ db: slots.db, temporal, semaphore: Object.assign(Object.create(semaphore) as Semaphore, over), log });
 
-const aMinutePasses = () => sql`update attempts set queued_at = queued_at - interval '1 minute'`.execute(slots.db);
+const aMinutePasses = (since: 'queued_at' | 'started_at' | 'ended_at' = 'queued_at') =>
+  sql`update attempts set ${sql.ref(since)} = ${sql.ref(since)} - interval '1 minute'`.execute(slots.db);
 
 beforeAll(async () => {
   slots = await SlotsUnderTest.open();
@@ -55,6 +56,7 @@ test('a slot confirmed for an attempt that had ended by then goes to the one tha
   await semaphore.acquire(next, next.queueSeq);
   expect(told).toEqual([]);
 
+  await aMinutePasses('ended_at');
   expect(await audit()).toBe(1);
   expect(told).toEqual([{ attemptId: next.attemptId, slot: 1 }]);
   expect(await audit()).toBe(0);
@@ -69,6 +71,7 @@ test('an attempt in progress that Redis has lost sight of is noted on its slot a
   await semaphore.confirm(live, 1);
   await semaphore.release(live);
 
+  await aMinutePasses('started_at');
   expect(await audit()).toBe(1);
   expect((await semaphore.acquire(next, next.queueSeq)).value).toBe(0);
   expect(await audit()).toBe(0);
@@ -100,6 +103,7 @@ test('a correction that comes after the owner’s end is undone: the slot goes t
   expect(await dial(deps)({ ...putOut, round: 1, slot: 1 })).toEqual({ kind: 'SLOT_LOST' });
   expect(await semaphore.holders()).toMatchObject([{ attemptId: owner.attemptId, slot: 1 }]);
 
+  await aMinutePasses('ended_at');
   expect(await audit()).toBe(1);
   expect(told).toEqual([{ attemptId: putOut.attemptId, slot: 1 }]);
   expect(await audit()).toBe(0);
@@ -111,7 +115,7 @@ test('a grant that Redis has forgotten to be unclaimed is told again', async () 
   await semaphore.acquire(one, one.queueSeq);
   await slots.redis.del('{slots}:unclaimed');
   expect(await audit()).toBe(1);
-  expect(told).toEqual([{ attemptId: one.attemptId, slot: 1 }]);
+  expect(told).toEqual([{ attemptId: one.attemptId, slot: 1, late: true }]);
 });
 
 describe('those who wait by the record', () => {

@@ -59,7 +59,11 @@ describe('expiring what is overdue', () => {
     expect(await expireOverdue(deps())).toBe(0);
 
     expect(await findCall(carrier.db, overdueCall.id)).toMatchObject({ status: 'EXPIRED', handoff: 'CANCEL' });
-    expect(await carrier.eventTypes(overdueCall.id)).toEqual(['call.accepted', 'call.expired']);
+    expect(await carrier.story(overdueCall.id)).toEqual([
+      'call.accepted',
+      'call.updated: expired while it waited for its workflow or its next attempt',
+      'call.expired',
+    ]);
     expect((await carrier.call(overdueCall.id)).endedAt).not.toBeNull();
     expect((await carrier.call(inTime.id)).status).toBe('PENDING');
   });
@@ -101,6 +105,8 @@ describe('expiring what is overdue', () => {
     await aMinutePasses();
     await handOffLeftBehind(deps());
     await carrier.workflowStatus(id);
+    // The expiry was told: that its workflow was canceled for it is no further news.
+    expect((await carrier.story(id)).slice(-2)).toEqual([expect.stringContaining('expired while'), 'call.expired']);
     expect(await carrier.call(id)).toMatchObject({ status: 'EXPIRED', attempts: 1, nextAttemptAt: null });
     expect(carrier.provider.dials).toHaveLength(1);
     expect(await carrier.slotsHeld()).toBe(0);
@@ -138,7 +144,9 @@ describe('handing off what was left behind', () => {
     const row = await carrier.accept();
     await cancelCall(carrier.db, row.id);
     await aMinutePasses();
-    expect(await handOffLeftBehind(deps())).toBe(1);
+    // There was nobody to tell: nothing is mended by it, and nothing told.
+    expect(await handOffLeftBehind(deps())).toBe(0);
+    expect(await carrier.story(row.id)).toEqual(['call.accepted', 'call.canceled']);
     expect(await findCall(carrier.db, row.id)).toMatchObject({ status: 'CANCELED', handoff: null });
     await expect(carrier.workflow(row.id).describe()).rejects.toThrow();
   });
@@ -170,8 +178,9 @@ describe('delivering reports', () => {
       await receiveReport(carrier.db, { ...report, status: 'FAILED', completedAt: new Date() }, id);
     }
     await aMinutePasses();
-    expect(await deliverReports(deps())).toBe(2);
     expect(await deliverReports(deps())).toBe(0);
+    const undelivered = carrier.db.selectFrom('provider_reports').select('id').where('delivered_at', 'is', null);
+    expect(await undelivered.execute()).toEqual([]);
     expect(await carrier.untilStatus(ended, 'COMPLETED')).toMatchObject({ lastError: null });
   });
 

@@ -1,6 +1,6 @@
 import { updateCall } from '../../src/store/calls';
 import type { Database, Handoff } from '../../src/store/database';
-import { clearHandoff, listHandoffs, requireStart } from '../../src/store/handoffs';
+import { clearHandoffs, listHandoffs, requireStart } from '../../src/store/handoffs';
 import { findCall } from '../../src/store/calls';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { acceptedCall } from './records';
@@ -35,7 +35,7 @@ test('orders are listed from the oldest, as many as asked for, and none that is 
 
 test('an order that was carried out is off the list; doing so again changes nothing', async () => {
   const row = await acceptedCall(db);
-  for (let i = 0; i < 2; i++) await clearHandoff(db, row);
+  for (let i = 0; i < 2; i++) await clearHandoffs(db, [{ row }]);
   expect(await findCall(db, row.id)).toMatchObject({ handoff: null, handoff_at: null });
 });
 
@@ -48,7 +48,7 @@ test('an order given while the one before was carried out stays', async () => {
       events: [{ type: 'call.updated', reason: 'edited' }],
     }),
   );
-  await clearHandoff(db, carriedOut);
+  await clearHandoffs(db, [{ row: carriedOut }]);
   expect(await findCall(db, carriedOut.id)).toMatchObject({ handoff: 'START' });
 });
 

@@ -11,6 +11,7 @@ import { createActivities, type Activities } from '../../src/activities';
 import type { Attempt, Call, CallStatus, ReportStatus } from '../../src/call/call';
 import { taskQueue, workflowId } from '../../src/call/names';
 import type { CallRequest } from '../../src/call/request';
+import { reconcilerDuties } from '../../src/call/reconciler-duties';
 import { isFinal } from '../../src/call/transitions';
 import { readConfig, type Config } from '../../src/config';
 import { acceptCalls } from '../../src/intake/accept-call';
@@ -81,7 +82,7 @@ export class Carrier {
   }
 
   private worker: Worker | undefined;
-  private readonly activities: Activities;
+  readonly activities: Activities;
   private running: Promise<void> | undefined;
 
   async startWorker(): Promise<void> {
@@ -111,6 +112,24 @@ export class Carrier {
     await this.dropDatabase();
   }
 
+  /** One round of all the reconciler's duties, side by side. @returns how much it mended */
+  async round(): Promise<number> {
+    const done = await Promise.all(reconcilerDuties.map((duty) => this.activities[duty]()));
+    return done.reduce((sum, mended) => sum + mended, 0);
+  }
+
+  /** Rounds of the reconciler, one after the other, until the condition holds. */
+  async reconcileUntil<T>(what: string, condition: () => Promise<T | undefined | false>, seconds?: number): Promise<T> {
+    return waitUntil(
+      what,
+      async () => {
+        await this.round();
+        return condition();
+      },
+      seconds,
+    );
+  }
+
   /** One round of the reconciler's duties for calls that lost their workflow. @returns how much it mended */
   async mend(): Promise<number> {
     return (await this.activities.endOrphanedAttempts()) + (await this.activities.mendWaitingCalls());
@@ -128,6 +147,14 @@ export class Carrier {
     ]);
     if (answer?.kind !== 'ACCEPTED') throw new Error(`not accepted: ${JSON.stringify(answer)}`);
     return answer.row;
+  }
+
+  /** Accepts so many calls at once, without telling Temporal. */
+  async acceptMany(count: number): Promise<CallRow[]> {
+    const requests = Array.from({ length: count }, () => ({ to: this.freshNumber(), scriptId: 'test' }));
+    const incoming = requests.map((request) => ({ request, requestKey: null, source: null }));
+    const answers = await acceptCalls(this.db, this.config, incoming);
+    return answers.flatMap((answer) => (answer.kind === 'ACCEPTED' ? [answer.row] : []));
   }
 
   /** Accepts a call and starts its workflow. @returns its id */
@@ -174,6 +201,11 @@ export class Carrier {
 
   attempts(callId: string): Promise<Attempt[]> {
     return listAttempts(this.db, callId);
+  }
+
+  /** The call's timeline in short: each event's type, and its reason where it has one. */
+  async story(callId: string): Promise<string[]> {
+    return (await listEvents(this.db, callId)).map(({ type, reason }) => (reason ? `${type}: ${reason}` : type));
   }
 
   async eventTypes(callId: string): Promise<string[]> {

@@ -64,14 +64,22 @@ test('a line that cannot be hung up keeps its slot until its report comes', asyn
   const id = await carrier.place();
   const attempt = await carrier.attemptOnTheLine(id);
   await carrier.workflow(id).terminate('by the test');
-  await waitUntil('closed', async () => (await carrier.workflow(id).describe()).status.name === 'TERMINATED');
+  await untilMended('call canceled');
+  expect(await carrier.call(id)).toMatchObject({ status: 'CANCELED', lastError: 'workflow terminated' });
   expect(await carrier.mend()).toBe(0);
   expect(await carrier.slotsHeld()).toBe(1);
   await carrier.reportOf(attempt, 'NO_ANSWER');
   await untilMended('orphan ended');
-  expect(await carrier.call(id)).toMatchObject({ status: 'CANCELED' });
   expect(await carrier.attempts(id)).toMatchObject([{ outcome: 'NO_ANSWER' }]);
   expect(await carrier.slotsHeld()).toBe(0);
+  // Told when the call was canceled, and not again.
+  expect(await carrier.story(id)).toEqual([
+    'call.accepted',
+    'attempt.started',
+    'call.updated: workflow terminated',
+    'call.canceled',
+    'attempt.ended',
+  ]);
 });
 
 test('a waiting call, and one in its backoff, whose workflows are terminated are CANCELED and leave the queue', async () => {
@@ -96,29 +104,44 @@ test('a waiting call, and one in its backoff, whose workflows are terminated are
   await carrier.attemptOnTheLine(next);
 });
 
-test('a waiting call whose workflow is gone is started again, once, and made', async () => {
-  const live = await carrier.place();
-  await carrier.attemptOnTheLine(live);
-  const lost = await carrier.place();
-  await carrier.untilWaiting(lost);
+async function deleteWorkflow(callId: string): Promise<void> {
   await carrier.namespace.client.workflowService.deleteWorkflowExecution({
     namespace: carrier.namespace.namespace,
-    workflowExecution: { workflowId: workflowId(lost) },
+    workflowExecution: { workflowId: workflowId(callId) },
   });
   await waitUntil('gone', () =>
     carrier
-      .workflow(lost)
+      .workflow(callId)
       .describe()
       .then(
         () => false,
         (error: unknown) => error instanceof WorkflowNotFoundError,
       ),
   );
+}
+
+test('a waiting call whose workflow is gone is started again, once, and made', async () => {
+  const live = await carrier.place();
+  await carrier.attemptOnTheLine(live);
+  const lost = await carrier.place();
+  await carrier.untilWaiting(lost);
+  await deleteWorkflow(lost);
   await untilMended('to be started again');
-  await carrier.starter.sweep({ olderThanSeconds: 0, limit: 10 });
   await carrier.report(live, 'COMPLETED');
   await carrier.report(lost, 'COMPLETED');
   expect(await carrier.untilStatus(lost, 'COMPLETED')).toMatchObject({ attempts: 1 });
+  const again = 'call.updated: workflow gone: started again';
+  expect((await carrier.story(lost)).slice(0, 3)).toEqual(['call.accepted', again, 'attempt.started']);
+});
+
+test('a live call whose workflow is gone is hung up and started again', async () => {
+  const id = await carrier.place();
+  const { externalCallId } = await carrier.attemptOnTheLine(id);
+  await deleteWorkflow(id);
+  await carrier.reconcileUntil('on the line again', async () => (await carrier.call(id)).attempts === 2);
+  expect(carrier.provider.hangUps).toEqual([externalCallId]);
+  await carrier.report(id, 'COMPLETED');
+  expect(await carrier.untilStatus(id, 'COMPLETED')).toMatchObject({ attempts: 2 });
 });
 
 test('a live call whose workflow is reset is hung up first, and only then dialled anew', async () => {
