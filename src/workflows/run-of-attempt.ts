@@ -56,8 +56,8 @@ export class RunOfAttempt {
     // Anybody may signal anything by hand; a handler that throws would keep the workflow from ever going on.
     setHandler(slotGranted, (grant) => {
       if (!isSlotGranted(grant) || grant.attemptId !== this.attemptId) return;
-      // Heard before, it was not late.
-      this.grant = { slot: grant.slot, late: grant.late === true && this.grant?.slot !== grant.slot };
+      // What was heard first counts: told twice, it was late only if the first word of it was.
+      if (this.grant?.slot !== grant.slot) this.grant = { slot: grant.slot, late: grant.late === true };
     });
     setHandler(callReported, (report) => {
       if (isCallReported(report) && report.attemptId === this.attemptId) this.report ??= report;
