@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** What one fault did, by the provider's own count. A line of the table that the fault suite prints. */
@@ -34,14 +34,12 @@ export function noteFault(dataDirectory: string, row: FaultRow): void {
 
 /** @returns the rows noted so far, in the order of their numbers; forgets them */
 export function takeFaults(dataDirectory: string): FaultRow[] {
-  try {
-    const lines = readFileSync(fileOf(dataDirectory), 'utf8').trim().split('\n');
-    rmSync(fileOf(dataDirectory));
-    const rows = lines.map((line) => JSON.parse(line) as FaultRow);
-    return rows.sort((a, b) => a.number - b.number);
-  } catch {
-    return [];
-  }
+  const file = fileOf(dataDirectory);
+  if (!existsSync(file)) return [];
+  const lines = readFileSync(file, 'utf8').trim().split('\n');
+  rmSync(file);
+  const rows = lines.map((line) => JSON.parse(line) as FaultRow);
+  return rows.sort((a, b) => a.number - b.number);
 }
 
 const columns: readonly [title: string, cell: (row: FaultRow) => string][] = [

@@ -2,13 +2,18 @@ import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { cachedDirectory } from './binary-cache';
 import { libraryDirectories, unpackDebianPackage } from './debian-package';
+import { compileGoProgram } from './go-program';
 import { InfraError } from './infra-error';
 import type { Places } from './places';
-import { withProgress } from './progress';
-import { findOnPath, runTool } from './run-tool';
+import { findOnPath } from './run-tool';
 import versions from './versions.json';
 
-const toxiproxyPackage = `github.com/Shopify/toxiproxy/v2/cmd/server@v${versions.toxiproxy}`;
+const toxiproxy = {
+  module: `github.com/Shopify/toxiproxy/v2/cmd/server@v${versions.toxiproxy}`,
+  title: 'Toxiproxy',
+  progress: 'Toxiproxy: compiling (once, under a minute)',
+  remedy: 'install toxiproxy-server or Go.',
+};
 
 /**
  * What the tests break things with: Toxiproxy, which cuts connections and swallows replies, and libfaketime, which gives a
@@ -17,32 +22,20 @@ const toxiproxyPackage = `github.com/Shopify/toxiproxy/v2/cmd/server@v${versions
  * @returns the environment that tells the tests where each is
  */
 export async function installFaultTools(places: Places, signal: AbortSignal): Promise<Record<string, string>> {
-  const [toxiproxy, faketime] = await Promise.all([toxiproxyServer(places, signal), faketimeLibrary(places, signal)]);
-  return { TOXIPROXY_SERVER: toxiproxy, FAKETIME_LIBRARY: faketime };
+  const [proxy, faketime] = await Promise.all([toxiproxyServer(places, signal), faketimeLibrary(places, signal)]);
+  return { TOXIPROXY_SERVER: proxy, FAKETIME_LIBRARY: faketime };
 }
 
 async function toxiproxyServer(places: Places, signal: AbortSignal): Promise<string> {
   const onPath = findOnPath('toxiproxy-server');
   if (onPath) return onPath;
   const cached = join(places.cache, `toxiproxy-${versions.toxiproxy}`);
-  await cachedDirectory(cached, 'Toxiproxy', (directory) => compileToxiproxy(directory, signal), signal);
-  return join(cached, 'toxiproxy-server');
-}
-
-async function compileToxiproxy(directory: string, signal: AbortSignal): Promise<void> {
-  const go = findOnPath('go');
-  const remedy = 'install toxiproxy-server or Go.';
-  if (!go) throw new InfraError(`Toxiproxy is not installed, and there is no Go to compile it: ${remedy}`);
-  await withProgress('Toxiproxy: compiling (once, under a minute)', async () => {
-    const env = { ...process.env, GOBIN: directory };
-    await runTool(go, ['install', toxiproxyPackage], { env, cwd: directory, signal }).catch((error: unknown) => {
-      if (!(error instanceof InfraError)) throw error;
-      throw new InfraError(`Toxiproxy could not be compiled (${error.message}): see that Go's module proxy answers.`, {
-        cause: error,
-      });
-    });
+  const compile = async (directory: string): Promise<void> => {
+    await compileGoProgram(toxiproxy, directory, signal);
     renameSync(join(directory, 'server'), join(directory, 'toxiproxy-server'));
-  });
+  };
+  await cachedDirectory(cached, toxiproxy.title, compile, signal);
+  return join(cached, 'toxiproxy-server');
 }
 
 async function faketimeLibrary(places: Places, signal: AbortSignal): Promise<string> {

@@ -63,7 +63,8 @@ export async function runTests(stop: StopRequests, args: readonly string[]): Pro
   return exitCodeFor(code, tally);
 }
 
-async function freshPorts(): Promise<Record<string, string>> {
+/** Free ports for the four services, by the names of their settings. */
+export async function freshPorts(): Promise<Record<string, string>> {
   const settings = ['TEMPORAL_PORT', 'TEMPORAL_UI_PORT', 'POSTGRES_PORT', 'REDIS_PORT', 'KAFKA_PORT'];
   const ports = await pickFreePorts(settings.length);
   return Object.fromEntries(settings.map((setting, index) => [setting, String(ports[index])]));

@@ -45,6 +45,11 @@ export interface DialPlan {
 
 export type Decide = (dial: Dial) => DialPlan;
 
+/** Whether the dial comes on the line at all. */
+export function placesCall({ answer }: DialPlan): boolean {
+  return answer?.kind !== 'refused' && answer?.kind !== 'cut';
+}
+
 export interface SeededOutcomes {
   readonly seed: string;
   readonly minSeconds: number;

@@ -4,7 +4,7 @@ import type { HttpBindings } from '@hono/node-server';
 import { createLog, type Logger } from '../src/log';
 import { BoundedMap } from './bounded-map';
 import { createCallsApi, type DialRequest, type DialResult, type MissingStatus } from './calls-api';
-import { type Decide, type DialPlan, seededOutcomes } from './dial-plan';
+import { type Decide, placesCall, seededOutcomes } from './dial-plan';
 import { LineCounter, type LineStats } from './line-stats';
 import { PhoneLine } from './phone-line';
 import { type SignedContent, WebhookSender } from './webhook-sender';
@@ -119,10 +119,6 @@ function createDialler(options: MockProviderOptions, line: PhoneLine, counter: L
 }
 
 const acceptedAtOnce = { kind: 'accepted' } as const;
-
-function placesCall({ answer }: DialPlan): boolean {
-  return answer?.kind !== 'refused' && answer?.kind !== 'cut';
-}
 
 function defaultOutcomes() {
   return { seed: randomBytes(8).toString('hex'), minSeconds: 10, maxSeconds: 30, successRate: 0.9 };

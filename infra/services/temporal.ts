@@ -2,17 +2,22 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { cachedDirectory } from '../binary-cache';
+import { compileGoProgram } from '../go-program';
 import { grpcServes } from '../grpc-health';
-import { InfraError } from '../infra-error';
 import { placesFor, type Places } from '../places';
-import { say, withProgress } from '../progress';
+import { say } from '../progress';
 import { compareVersions, findOnPath, runTool } from '../run-tool';
 import type { InfraSettings } from '../settings';
 import versions from '../versions.json';
 import type { BackingService } from './backing-service';
 
 const title = 'Temporal';
-const cliPackage = `github.com/temporalio/cli/cmd/temporal@v${versions.temporalCli}`;
+const cli = {
+  module: `github.com/temporalio/cli/cmd/temporal@v${versions.temporalCli}`,
+  title,
+  progress: 'Temporal server: compiling (once, 4-7 minutes on two cores)',
+  remedy: 'install the Temporal CLI (server 1.29 or newer) or Go, or set TEMPORAL_ADDRESS to a server that runs.',
+};
 
 export function temporalService(settings: InfraSettings, places: Places): BackingService {
   const { TEMPORAL_PORT: port, TEMPORAL_UI_PORT: uiPort } = settings;
@@ -75,7 +80,7 @@ async function temporalProgram(places: Places, signal: AbortSignal): Promise<str
   const onPath = findOnPath('temporal');
   if (onPath && (await isNewEnough(onPath, signal))) return onPath;
   const cached = join(places.cache, `temporal-cli-${versions.temporalCli}`);
-  await cachedDirectory(cached, `${title} server`, (directory) => compile(directory, signal), signal);
+  await cachedDirectory(cached, `${title} server`, (directory) => compileGoProgram(cli, directory, signal), signal);
   return join(cached, 'temporal');
 }
 
@@ -86,23 +91,4 @@ async function isNewEnough(program: string, signal: AbortSignal): Promise<boolea
   if (server !== undefined && compareVersions(server, '1.29') >= 0) return true;
   say(`${title}: ${program} is not used, since it is not of server 1.29 or newer`);
   return false;
-}
-
-async function compile(directory: string, signal: AbortSignal): Promise<void> {
-  const go = findOnPath('go');
-  if (!go) {
-    throw new InfraError(
-      `${title} is not installed, and there is no Go to compile it: install the Temporal CLI (server 1.29 or newer) or Go, or set TEMPORAL_ADDRESS to a server that runs.`,
-    );
-  }
-  await withProgress('Temporal server: compiling (once, 4-7 minutes on two cores)', async () => {
-    const env = { ...process.env, GOBIN: directory };
-    await runTool(go, ['install', cliPackage], { env, cwd: directory, signal }).catch((error: unknown) => {
-      if (!(error instanceof InfraError)) throw error;
-      throw new InfraError(
-        `${title} could not be compiled (${error.message}): see that Go's module proxy answers, and start again.`,
-        { cause: error },
-      );
-    });
-  });
 }

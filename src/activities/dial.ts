@@ -1,13 +1,12 @@
 import { ApplicationFailure } from '@temporalio/common';
 
 import type { AttemptIds } from '../call/attempt-end';
-import type { FinalStatus } from '../call/call';
 import { maskNumber } from '../call/phone-number';
-import { isFinal } from '../call/transitions';
+import { overStatus } from '../call/workflow-messages';
 import { deliverReport } from '../intake/provider-reports';
 import type { DialAnswer } from '../provider/provider';
 import { hangUpStray } from '../reconciler/hang-up-strays';
-import { signalGrants } from '../slots/signal-grants';
+import { giveBack, signalGrants } from '../slots/signal-grants';
 import { findSlotHolder } from '../store/attempts';
 import { findCall } from '../store/calls';
 import { claimSlot, clearDoubt, noteDoubt, readDial, recordOnTheLine, type DialRow } from '../store/dials';
@@ -27,10 +26,10 @@ export function dial(deps: ActivityDeps) {
     const claim = await claimSlot(db, input);
     switch (claim.kind) {
       case 'OVER':
-        await signalGrants(deps, (await semaphore.release(input)).grants);
+        await giveBack(deps, input);
         return claim;
       case 'NUMBER_BUSY':
-        await signalGrants(deps, (await semaphore.release(input)).grants);
+        await giveBack(deps, input);
         return { kind: 'NUMBER_BUSY' };
       case 'SLOT_TAKEN':
         await correctSlot(deps, input);
@@ -97,10 +96,8 @@ async function placeOnLine(deps: ActivityDeps, input: AttemptIds): Promise<Line>
 
 /** The reconciler ended the attempt while this try was under way: what was claimed for it is given back. */
 async function endedMeanwhile(deps: ActivityDeps, input: AttemptIds): Promise<Line> {
-  await signalGrants(deps, (await deps.semaphore.release(input)).grants);
-  const call = await findCall(deps.db, input.callId);
-  const over = call?.round === input.round && isFinal(call.status);
-  return { kind: 'OVER', status: over ? (call.status as FinalStatus) : 'SUPERSEDED' };
+  await giveBack(deps, input);
+  return { kind: 'OVER', status: overStatus(await findCall(deps.db, input.callId), input.round) };
 }
 
 /** Withdrawn before this try: a call that was surely not placed is over, any other is hung up by the workflow. */

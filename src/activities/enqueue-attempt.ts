@@ -1,7 +1,7 @@
 import type { AttemptIds } from '../call/attempt-end';
-import type { FinalStatus } from '../call/call';
 import { activeStatuses, isFinal } from '../call/transitions';
-import { signalGrants } from '../slots/signal-grants';
+import { overStatus } from '../call/workflow-messages';
+import { giveBack, signalGrants } from '../slots/signal-grants';
 import { dropWaitingAttempts, findAttempt, insertWaitingAttempt } from '../store/attempts';
 import { startedLate } from '../store/handoffs';
 import { lockCall, updateCall } from '../store/calls';
@@ -35,9 +35,7 @@ export function enqueueAttempt(deps: ActivityDeps) {
       const expired = await expireCall(deps)(input);
       if (expired.kind === 'OVER') return expired;
     }
-    for (const attemptId of joined.dropped) {
-      await signalGrants(deps, (await semaphore.release({ callId: input.callId, attemptId })).grants);
-    }
+    for (const attemptId of joined.dropped) await giveBack(deps, { callId: input.callId, attemptId });
     const { value: slot, grants } = await semaphore.acquire(input, joined.call.queue_seq);
     await signalGrants(
       deps,
@@ -76,7 +74,7 @@ function join(deps: ActivityDeps, input: EnqueueInput): Promise<Joined | Over> {
     // A run that was reset says so once, with its first step: what happens to the call after that holds.
     const reset = input.runId !== input.originalRunId && (await findAttempt(trx, attemptId)) === undefined;
     const goesOn = reset ? await goOnAfterReset(deps, trx, call) : isFinal(call.status) ? undefined : call;
-    if (goesOn === undefined) return { kind: 'OVER', status: call.status as FinalStatus };
+    if (goesOn === undefined) return { kind: 'OVER', status: overStatus(call, round) };
     call = goesOn;
     // The workflow runs: whoever is about to start it again need not.
     if (call.handoff === 'START') {

@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 
 import type { AttemptIds } from '../call/attempt-end';
-import type { FinalStatus } from '../call/call';
 import { isFinal } from '../call/transitions';
-import { signalGrants } from '../slots/signal-grants';
+import { overStatus } from '../call/workflow-messages';
+import { giveBack } from '../slots/signal-grants';
 import { dropWaitingAttempts } from '../store/attempts';
 import { findCall, updateCall } from '../store/calls';
 import type { ActivityDeps } from '.';
@@ -15,7 +15,7 @@ import type { Over } from './steps';
  * @returns OVER, or the expiry the record has where it has not come yet
  */
 export function expireCall(deps: ActivityDeps) {
-  const { db, semaphore, log } = deps;
+  const { db, log } = deps;
   return async ({ callId, round, attemptId }: AttemptIds): Promise<Over | { kind: 'NOT_YET'; expiresAt: string }> => {
     await db.transaction().execute(async (trx) => {
       const expired = await updateCall(trx, callId, {
@@ -35,7 +35,7 @@ export function expireCall(deps: ActivityDeps) {
     if (call?.round === round && !isFinal(call.status)) {
       return { kind: 'NOT_YET', expiresAt: call.expires_at.toISOString() };
     }
-    await signalGrants(deps, (await semaphore.release({ callId, attemptId })).grants);
-    return { kind: 'OVER', status: call?.round === round ? (call.status as FinalStatus) : 'SUPERSEDED' };
+    await giveBack(deps, { callId, attemptId });
+    return { kind: 'OVER', status: overStatus(call, round) };
   };
 }

@@ -4,7 +4,7 @@ import type { Finish, Finished } from '../call/attempt-end';
 import { callStatuses, type CallStatus } from '../call/call';
 import { finalEventTypes } from '../call/event';
 import { activeStatuses, isFinal } from '../call/transitions';
-import { signalGrants } from '../slots/signal-grants';
+import { giveBack } from '../slots/signal-grants';
 import { endAttempt, findAttempt } from '../store/attempts';
 import { findCall, lockCall, updateCall } from '../store/calls';
 import { violatedUnique, type DatabaseTransaction, type Schema } from '../store/database';
@@ -22,7 +22,7 @@ type FinishDeps = Pick<ActivityDeps, 'db' | 'temporal' | 'semaphore' | 'log' | '
  * @returns the call's status by the record, which has the last word: a call canceled meanwhile stays canceled
  */
 export function finishAttempt(deps: FinishDeps) {
-  const { db, semaphore, log } = deps;
+  const { db, log } = deps;
   return async (finish: Finish): Promise<Finished> => {
     const ended = await db.transaction().execute((trx) => recordEnd(trx, finish));
     if (!ended && finish.resetRunId !== undefined) await repeatEnd(deps, finish, finish.resetRunId);
@@ -31,8 +31,7 @@ export function finishAttempt(deps: FinishDeps) {
     const status = call?.round !== finish.round || call.status === 'IN_PROGRESS' ? 'SUPERSEDED' : call.status;
     if (finish.mend !== undefined && !ended) return { status, ended };
 
-    const { value: slot, grants } = await semaphore.release(finish);
-    await signalGrants(deps, grants);
+    const slot = await giveBack(deps, finish);
     const { outcome, failureReason } = finish.end;
     log.info({ callId: finish.callId, attempt: call?.attempts, slot, outcome, failureReason, status }, 'attempt ended');
     return { status, ended };

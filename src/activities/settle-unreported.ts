@@ -2,7 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 
 import type { AttemptEnd, AttemptIds } from '../call/attempt-end';
 import { findAttempt } from '../store/attempts';
-import { findReport } from '../store/provider-reports';
+import { endOf, findReport } from '../store/provider-reports';
 import type { ActivityDeps } from '.';
 
 /**
@@ -15,8 +15,7 @@ export function settleUnreported({ db, provider, log }: ActivityDeps) {
   return async ({ callId, attemptId }: AttemptIds): Promise<AttemptEnd> => {
     const [attempt, report] = [await findAttempt(db, attemptId), await findReport(db, attemptId)];
     // Its signal was lost or is late; what is stored counts.
-    if (report)
-      return { outcome: report.status, failureReason: report.failure_reason, durationSec: report.duration_sec };
+    if (report) return endOf(report);
     const externalCallId = attempt?.external_call_id ?? null;
     if (externalCallId === null) return unreported('the provider neither named the call nor reported it');
 

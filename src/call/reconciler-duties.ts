@@ -1,4 +1,4 @@
-/** What the reconciler does each round, each duty in a file of `src/reconciler`. */
+/** What the reconciler does each round, each duty in a file of `src/reconciler`; in this order by its workflow. */
 export const reconcilerDuties = [
   'handOffLeftBehind',
   'deliverReports',

@@ -1,4 +1,4 @@
-import type { CallStatus } from './call';
+import type { CallStatus, FinalStatus } from './call';
 
 /**
  * The legal moves of a call's status; docs/call-states.md draws them. Each UPDATE names in its `where` the statuses it
@@ -24,6 +24,6 @@ export function mayMove(from: CallStatus, to: CallStatus): boolean {
 }
 
 /** Final: nothing but a retry, or an operator's reset, leaves it. */
-export function isFinal(status: CallStatus): boolean {
+export function isFinal(status: CallStatus): status is FinalStatus {
   return !(activeStatuses as readonly CallStatus[]).includes(status);
 }

@@ -1,4 +1,5 @@
-import { reportStatuses, type FinalStatus, type ReportStatus } from './call';
+import { reportStatuses, type CallStatus, type FinalStatus, type ReportStatus } from './call';
+import { isFinal } from './transitions';
 
 /** The workflow that carries a call, its input and result, and the signals it takes. One run is one attempt. */
 export const placeCallWorkflow = 'placeCall';
@@ -18,6 +19,11 @@ export interface PlaceCallInput {
 
 /** The call's final status; a FAILED call ends its last run with a failure instead, so that Temporal shows it as failed. */
 export type PlaceCallResult = FinalStatus | 'SUPERSEDED';
+
+/** What a run of that round comes to where its call needs nothing more from it: another run may have the say. */
+export function overStatus(call: { round: number; status: CallStatus } | undefined, round: number): PlaceCallResult {
+  return call?.round === round && isFinal(call.status) ? call.status : 'SUPERSEDED';
+}
 
 /** Whoever freed a slot tells the next attempt in the queue that the slot is its own. */
 export interface SlotGranted {

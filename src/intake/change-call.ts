@@ -53,8 +53,19 @@ export async function cancelCall(db: Database, id: string): Promise<CallRow> {
 }
 
 /**
- * An operator ended the call's workflow by Temporal's own means: the call is CANCELED, as by `cancelCall`, and there is
- * no workflow left to tell. A live line is hung up by whoever calls this.
+ * What becomes of a call whose workflow an operator ended by Temporal's own means: CANCELED, as by `cancelCall`, and there
+ * is no workflow left to tell.
+ */
+export function withdrawal(reason: string): Pick<CallUpdate, 'set' | 'events'> & { to: 'CANCELED' } {
+  return {
+    to: 'CANCELED',
+    set: { ended_at: sql`now()`, next_attempt_at: null, last_error: reason },
+    events: [{ type: 'call.updated', reason }, { type: 'call.canceled' }],
+  };
+}
+
+/**
+ * Withdraws a call so, whatever it was about. A live line is hung up by whoever calls this.
  *
  * @returns whether the call was active until now
  */
@@ -63,15 +74,9 @@ export async function withdrawCall(
   { callId, round }: { callId: string; round: number },
   reason: string,
 ): Promise<boolean> {
-  const withdrawn = await db.transaction().execute((trx) =>
-    updateCall(trx, callId, {
-      from: activeStatuses,
-      round,
-      to: 'CANCELED',
-      set: { ended_at: sql`now()`, next_attempt_at: null, last_error: reason },
-      events: [{ type: 'call.updated', reason }, { type: 'call.canceled' }],
-    }),
-  );
+  const withdrawn = await db
+    .transaction()
+    .execute((trx) => updateCall(trx, callId, { from: activeStatuses, round, ...withdrawal(reason) }));
   return withdrawn !== undefined;
 }
 

@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 
 import type { Logger } from '../log';
 import type { Grant, Semaphore } from '../slots/semaphore';
-import { signalGrants } from '../slots/signal-grants';
+import { giveBack, signalGrants } from '../slots/signal-grants';
 import { findAttemptsSince, findOpenAttempts, listNextWaiters, listSlotHolders } from '../store/attempts';
 import { tellOnce } from '../store/calls';
 import type { Database } from '../store/database';
@@ -76,9 +76,7 @@ async function auditWaiters({ db, log, ...deps }: AuditDeps): Promise<number> {
   }
   // One that ended meanwhile may have left Redis before it was put back; one that ends from here on leaves it after.
   const open = await findOpenAttempts(db, [...idsOf(absent)]);
-  for (const waiter of absent.filter(({ attemptId }) => !open.has(attemptId))) {
-    await signalGrants(deps, (await deps.semaphore.release(waiter)).grants);
-  }
+  for (const waiter of absent.filter(({ attemptId }) => !open.has(attemptId))) await giveBack(deps, waiter);
   for (const { callId, attemptId } of absent.filter((waiter) => open.has(waiter.attemptId))) {
     await tellOnce(db, callId, `queued-again/${attemptId}`, 'put back into the queue: Redis had lost its place');
   }

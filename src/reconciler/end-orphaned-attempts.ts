@@ -7,7 +7,7 @@ import type { Logger } from '../log';
 import { lockCall, updateCall } from '../store/calls';
 import type { Database } from '../store/database';
 import { adoptAttempt, listLiveAttempts, readLine, type LiveAttempt } from '../store/orphans';
-import { findReport } from '../store/provider-reports';
+import { endOf, findReport } from '../store/provider-reports';
 import { attemptInHand, wasWithdrawn, workflowOfCall } from './workflow-of-call';
 
 export interface OrphanDeps {
@@ -97,9 +97,7 @@ async function endOrphan(
     return kind === 'WITHDRAWN' && (await withdrawCall(deps.db, ids, reason));
   }
   const end: AttemptEnd =
-    report === undefined
-      ? { outcome: 'CANCELED', failureReason: reason, durationSec: null }
-      : { outcome: report.status, failureReason: report.failure_reason, durationSec: report.duration_sec };
+    report === undefined ? { outcome: 'CANCELED', failureReason: reason, durationSec: null } : endOf(report);
   const verdict = end.outcome === 'COMPLETED' ? 'COMPLETED' : kind === 'LEFT' ? 'RETRY' : 'CANCELED';
   const mend = { reason, lineSeen: line.seen };
   const { ended } = await deps.finishAttempt({ ...ids, end, verdict, retryInSeconds: 0, mend });

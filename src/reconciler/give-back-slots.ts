@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 
 import type { Logger } from '../log';
 import type { Grant, Semaphore } from '../slots/semaphore';
-import { signalGrants } from '../slots/signal-grants';
+import { giveBack } from '../slots/signal-grants';
 import { findAttemptsSince } from '../store/attempts';
 import { tellOnce } from '../store/calls';
 import type { Database } from '../store/database';
@@ -29,7 +29,7 @@ export async function giveBackSlots(
       deps.log.warn({ callId, slot }, 'slot held for an attempt that has ended: given back');
       await tellOnce(deps.db, callId, `slot-given-back/${attemptId}`, 'slot given back: its attempt had ended');
     }
-    await signalGrants(deps, (await deps.semaphore.release({ callId, attemptId })).grants);
+    await giveBack(deps, { callId, attemptId });
   }
   return leftBehind.size;
 }

@@ -4,10 +4,11 @@ import { sql } from 'kysely';
 import { callIdOfWorkflow } from '../call/names';
 import { isFinal } from '../call/transitions';
 import { placeCallWorkflow } from '../call/workflow-messages';
+import { withdrawal } from '../intake/change-call';
 import type { Starter } from '../intake/starter';
 import type { Logger } from '../log';
 import type { Semaphore } from '../slots/semaphore';
-import { signalGrants } from '../slots/signal-grants';
+import { giveBack } from '../slots/signal-grants';
 import { dropWaitingAttempts } from '../store/attempts';
 import { lockCall, updateCall, type CallUpdate } from '../store/calls';
 import type { CallRow, Database } from '../store/database';
@@ -102,9 +103,7 @@ async function lookAt(deps: MendDeps, row: CallRow): Promise<boolean> {
 async function withdraw(deps: MendDeps, row: CallRow, reason: string): Promise<boolean> {
   const changed = await change(deps, row, {
     from: ['PENDING'],
-    to: 'CANCELED',
-    set: { ended_at: sql`now()`, next_attempt_at: null, last_error: reason },
-    events: [{ type: 'call.updated', reason }, { type: 'call.canceled' }],
+    ...withdrawal(reason),
   });
   if (changed) deps.log.warn({ callId: row.id, reason }, 'workflow ended by others: call canceled');
   return changed !== undefined;
@@ -147,8 +146,6 @@ async function change(
     if (onlyFromQueue && left.length === 0) return { dropped: [] };
     return { dropped: left, changed: await updateCall(trx, row.id, { ...update, round: row.round }) };
   });
-  for (const attemptId of dropped) {
-    await signalGrants(deps, (await deps.semaphore.release({ callId: row.id, attemptId })).grants);
-  }
+  for (const attemptId of dropped) await giveBack(deps, { callId: row.id, attemptId });
   return changed;
 }

@@ -2,7 +2,7 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 
 import { workflowId } from '../call/names';
 import { signalNames, type SlotGranted } from '../call/workflow-messages';
-import type { Grant, Semaphore } from './semaphore';
+import type { Grant, Semaphore, Ticket } from './semaphore';
 
 /**
  * Tells each attempt that a slot is its own. One whose workflow is gone gives the slot back at once, which may bring
@@ -17,10 +17,14 @@ export async function signalGrants(
 ): Promise<void> {
   const told = await Promise.all(grants.map((grant) => signalGrant(deps.temporal, grant, late)));
   const unwanted = grants.filter((_, index) => !told[index]);
-  for (const grant of unwanted) {
-    const { grants: further } = await deps.semaphore.release(grant);
-    await signalGrants(deps, further);
-  }
+  for (const grant of unwanted) await giveBack(deps, grant);
+}
+
+/** Gives back a ticket's slot, or its place, and tells whoever is served by that. @returns the slot it had, or 0 */
+export async function giveBack(deps: { temporal: Client; semaphore: Semaphore }, ticket: Ticket): Promise<number> {
+  const { value: slot, grants } = await deps.semaphore.release(ticket);
+  await signalGrants(deps, grants);
+  return slot;
 }
 
 /** @returns false where there is no workflow to take the slot */

@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
 
-import type { CallPayload, CallStatus, FinalStatus } from '../call/call';
+import type { CallPayload, CallStatus } from '../call/call';
 import { isFinal } from '../call/transitions';
-import type { PlaceCallResult } from '../call/workflow-messages';
+import { overStatus, type PlaceCallResult } from '../call/workflow-messages';
 import { lockCall, updateCall } from './calls';
 import { violatedUnique, type Database } from './database';
 import { findReport, matchReports } from './provider-reports';
@@ -44,20 +44,20 @@ export async function claimSlot(db: Database, input: ClaimInput): Promise<Claim>
 function tryClaim(db: Database, { callId, round, attemptId, slot, late }: ClaimInput): Promise<Claim> {
   return db.transaction().execute(async (trx) => {
     const call = await lockCall(trx, callId);
-    if (call?.round !== round) return { kind: 'OVER', status: 'SUPERSEDED' };
+    if (call?.round !== round) return { kind: 'OVER', status: overStatus(call, round) };
     const attempt = await trx
       .selectFrom('attempts')
       .select(['slot', 'number', 'started_at', 'ended_at'])
       .where('id', '=', attemptId)
       .executeTakeFirstOrThrow();
     // Ended behind this run's back, on the line or in the queue: another run of the call has the say, or none.
-    if (attempt.ended_at !== null) return { kind: 'OVER', status: overStatus(call.status) };
+    if (attempt.ended_at !== null) return { kind: 'OVER', status: overStatus(call, round) };
     if (attempt.started_at !== null && attempt.slot !== null && attempt.number !== null) {
       return { kind: 'CLAIMED', slot: attempt.slot, number: attempt.number };
     }
     // An attempt of a run that was reset is still on the line: the reconciler hangs it up.
     if (call.status === 'IN_PROGRESS') return { kind: 'NUMBER_BUSY' };
-    if (isFinal(call.status)) return { kind: 'OVER', status: overStatus(call.status) };
+    if (isFinal(call.status)) return { kind: 'OVER', status: overStatus(call, round) };
 
     const number = call.attempts + 1;
     const begun = await trx
@@ -86,10 +86,6 @@ function tryClaim(db: Database, { callId, round, attemptId, slot, late }: ClaimI
 }
 
 const grantedLate = 'slot granted late: its workflow had not heard of it';
-
-function overStatus(status: CallStatus): PlaceCallResult {
-  return isFinal(status) ? (status as FinalStatus) : 'SUPERSEDED';
-}
 
 /** What dialling needs to know of an attempt that has begun. */
 export interface DialRow {

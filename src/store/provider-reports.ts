@@ -1,5 +1,6 @@
 import { sql, type Selectable } from 'kysely';
 
+import type { AttemptEnd } from '../call/attempt-end';
 import type { ReportStatus } from '../call/call';
 import type { Database, DatabaseTransaction, ProviderReportsTable } from './database';
 
@@ -51,6 +52,11 @@ export async function matchReports(
     .returning('id')
     .execute();
   return matched.length > 0;
+}
+
+/** How the attempt ended that a report is about. */
+export function endOf(report: ProviderReportRow): AttemptEnd {
+  return { outcome: report.status, failureReason: report.failure_reason, durationSec: report.duration_sec };
 }
 
 /** An attempt's first report: a later one with another status changes nothing. */

@@ -1,7 +1,7 @@
 import { log, proxyActivities, sleep } from '@temporalio/workflow';
 
 import type { Activities } from '../activities';
-import type { ReconcilerDuty } from '../call/reconciler-duties';
+import { reconcilerDuties, type ReconcilerDuty } from '../call/reconciler-duties';
 
 const activities = proxyActivities<Activities>({
   startToCloseTimeout: '60s',
@@ -18,16 +18,6 @@ export interface ReconcileInput {
 
 /** How many things each duty mended, or why it could not. */
 type Mended = Record<ReconcilerDuty, number | string>;
-
-const duties: Record<ReconcilerDuty, () => Promise<number>> = {
-  handOffLeftBehind: activities.handOffLeftBehind,
-  deliverReports: activities.deliverReports,
-  resendGrants: activities.resendGrants,
-  expireOverdue: activities.expireOverdue,
-  endOrphanedAttempts: activities.endOrphanedAttempts,
-  mendWaitingCalls: activities.mendWaitingCalls,
-  auditSlots: activities.auditSlots,
-};
 
 /**
  * Mends what a crash or an outage left half done, every few seconds. A Temporal Schedule sees to it that one run follows
@@ -47,9 +37,9 @@ export async function reconcile({ everySeconds, rounds }: ReconcileInput): Promi
 /** Each duty stands for itself: one that fails keeps none of the others from being done. */
 async function mend(): Promise<Mended> {
   const done = await Promise.all(
-    Object.entries(duties).map(async ([duty, work]) => {
+    reconcilerDuties.map(async (duty) => {
       try {
-        return [duty, await work()] as const;
+        return [duty, await activities[duty]()] as const;
       } catch (error) {
         const cause = causeOf(error);
         log.warn('reconciler: a duty failed; the next round does it again', { duty, cause });

@@ -83,7 +83,7 @@ const fatalLines = (api: ApiProcess) => api.lines().filter(({ level }) => level 
 async function proxyToPostgres(): Promise<{ proxy: Proxy; url: string }> {
   const url = new URL(database.url);
   const proxy = await toxiproxy.to(url.host);
-  url.host = `${proxy.host}:${proxy.port}`;
+  url.host = proxy.address;
   return { proxy, url: url.href };
 }
 

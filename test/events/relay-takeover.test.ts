@@ -159,7 +159,7 @@ test('fifty thousand events, kept while Kafka was away, leave in bounded memory 
   const proxy = await toxiproxy.to(kafka.config.KAFKA_BROKERS[0]!);
   await proxy.cut();
   // Parsed and held together, the events would not fit.
-  const relay = RelayProcess.start({ KAFKA_BROKERS: `${proxy.host}:${proxy.port}` }, ['--max-old-space-size=64']);
+  const relay = RelayProcess.start({ KAFKA_BROKERS: proxy.address }, ['--max-old-space-size=64']);
   await waitUntil('to lead', () => relay.timesLed > 0);
   await makeEvents(500, 100);
   expect(await unpublished()).toBe(50_000);

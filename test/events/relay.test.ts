@@ -176,7 +176,7 @@ test('events wait while Kafka cannot be reached, and leave when it can', async (
   const toxiproxy = await Toxiproxy.open();
   const proxy = await toxiproxy.to(kafka.config.KAFKA_BROKERS[0]!);
   await proxy.cut();
-  const behindProxy = openKafka({ KAFKA_BROKERS: [`${proxy.host}:${proxy.port}`] }, createLog('test', 'silent'));
+  const behindProxy = openKafka({ KAFKA_BROKERS: [proxy.address] }, createLog('test', 'silent'));
   const messages = await kafka.collect(kafka.topics.events);
   let failures = 0;
   const producer = behindProxy.producer();

@@ -1,9 +1,5 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-
-import { findTemporalCli } from '../../infra/services/temporal';
 import { workflowId } from '../../src/call/names';
-import { readConfig } from '../../src/config';
+import { operatorTool } from '../support/temporal-cli';
 import { waitUntil } from '../support/wait-until';
 import { Stage } from './stage';
 
@@ -15,14 +11,6 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(() => stage.close());
 
-/** As an operator types it. */
-async function temporal(command: string, callId: string, ...options: string[]): Promise<void> {
-  const program = await findTemporalCli();
-  const { TEMPORAL_ADDRESS } = readConfig(process.env);
-  const where = ['--address', TEMPORAL_ADDRESS, '--namespace', stage.service.namespace.namespace];
-  await promisify(execFile)(program, ['workflow', command, '--workflow-id', workflowId(callId), ...options, ...where]);
-}
-
 test('24: operators terminate, cancel and reset: record, slot and line are right within 60 s', () =>
   stage.rehearse(24, 'terminate, cancel, reset by an operator', async (rehearsal) => {
     let first = true;
@@ -33,13 +21,13 @@ test('24: operators terminate, cancel and reset: record, slot and line are right
     first = false;
     const [terminated, canceled, reset, , waitTerminated, waitCanceled, waitReset] = calls.map(({ id }) => id);
     const acted = performance.now();
-    const firstRun = ['--type', 'FirstWorkflowTask', '--reason', 'rehearsal'];
-    await temporal('terminate', terminated!, '--reason', 'rehearsal');
-    await temporal('cancel', canceled!);
-    await temporal('reset', reset!, ...firstRun);
-    await temporal('terminate', waitTerminated!, '--reason', 'rehearsal');
-    await temporal('cancel', waitCanceled!);
-    await temporal('reset', waitReset!, ...firstRun);
+    const operator = await operatorTool('temporal', stage.service.namespace.namespace);
+    await operator.terminate(workflowId(terminated!));
+    await operator.cancel(workflowId(canceled!));
+    await operator.reset(workflowId(reset!));
+    await operator.terminate(workflowId(waitTerminated!));
+    await operator.cancel(workflowId(waitCanceled!));
+    await operator.reset(workflowId(waitReset!));
     rehearsal.fired(6);
 
     for (const id of [terminated!, canceled!, waitTerminated!, waitCanceled!]) {

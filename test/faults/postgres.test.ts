@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 
 import type { Call } from '../../src/call/call';
+import { killBackends } from '../support/kill-backends';
 import { OwnServices } from '../support/own-services';
 import { Toxiproxy, type Proxy } from '../support/toxiproxy';
 import { waitUntil } from '../support/wait-until';
@@ -17,7 +18,7 @@ beforeAll(async () => {
   stage = await Stage.open({ settings: { ...own.environment, MAX_CONCURRENT_CALLS: '10' }, callSeconds: 1 });
   const database = new URL(stage.service.database.url);
   proxy = await toxiproxy.to(database.host);
-  database.host = `${proxy.host}:${proxy.port}`;
+  database.host = proxy.address;
   await Promise.all([stage.service.run('api', { DATABASE_URL: database.href }), stage.service.start('worker')]);
 }, 120_000);
 afterAll(async () => {
@@ -28,14 +29,13 @@ afterAll(async () => {
 
 interface Answer {
   status: number;
-  to: string;
   call: Call | undefined;
 }
 
 async function post(to: string, headers: Record<string, string> = {}): Promise<Answer> {
   const response = await stage.service.post('/calls', { to, scriptId: 'testScript' }, headers);
   const body: unknown = await response.json();
-  return { status: response.status, to, call: response.status === 201 ? (body as Call) : undefined };
+  return { status: response.status, call: response.status === 201 ? (body as Call) : undefined };
 }
 
 async function note(rehearsal: Rehearsal, answers: readonly Answer[]): Promise<void> {
@@ -43,25 +43,6 @@ async function note(rehearsal: Rehearsal, answers: readonly Answer[]): Promise<v
   const known = new Set(rows.map(({ id }) => id));
   for (const { call } of answers) if (call) expect(known).toContain(call.id);
   rehearsal.callIds.push(...rows.map(({ id }) => id));
-}
-
-/** `kill -9` to every process that serves a client: PostgreSQL then restarts itself and recovers. */
-async function killBackends(): Promise<number> {
-  const { rows } = await sql<{ pid: number }>`
-    select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()`.execute(
-    stage.service.database.db,
-  );
-  return rows.filter(({ pid }) => killIfThere(pid)).length;
-}
-
-/** It may have ended by itself since it was listed. */
-function killIfThere(pid: number): boolean {
-  try {
-    return process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    return false;
-  }
 }
 
 test('10: PostgreSQL crashes under POSTs: every 201 has its call, every other answer is 503', () =>
@@ -77,7 +58,7 @@ test('10: PostgreSQL crashes under POSTs: every 201 has its call, every other an
       // Several times, so that each kind of moment is struck: idle, in a statement, between two of a transaction.
       for (let round = 0; round < 3; round++) {
         const [accepted, refused] = [count(201), count(503)];
-        rehearsal.fired(await killBackends());
+        rehearsal.fired(await killBackends(stage.service.database.db));
         await waitUntil('some refused', () => count(503) > refused);
         await waitUntil('accepted again', () => count(201) > accepted + 10, 60);
       }

@@ -15,7 +15,7 @@ beforeAll(async () => {
   stage = await Stage.open({ settings: own.environment, callSeconds: 4 });
   const redis = new URL(own.environment['REDIS_URL']!);
   proxy = await toxiproxy.to(redis.host);
-  redis.host = `${proxy.host}:${proxy.port}`;
+  redis.host = proxy.address;
   await Promise.all([stage.service.start('api'), stage.service.run('worker', { REDIS_URL: redis.href })]);
 }, 120_000);
 afterAll(async () => {

@@ -1,10 +1,7 @@
 import { topics } from '../../src/call/names';
-import { readConfig } from '../../src/config';
-import { openKafka } from '../../src/events/kafka';
-import { createLog } from '../../src/log';
-import { createTopics } from '../../src/start/create-topics';
 import { countSlots } from '../../src/store/attempts';
 import { pickFreePorts } from '../../infra/tcp-port';
+import { openBroker } from '../support/kafka';
 import { OwnServices } from '../support/own-services';
 import type { Role, RoleProcess } from '../support/role-process';
 import { waitUntil } from '../support/wait-until';
@@ -40,10 +37,7 @@ test(
   '25: everything is restarted in turn under load: no 5xx from the API that remains, and nothing is lost',
   () =>
     stage.rehearse(25, 'rolling restart of all roles under load', async (rehearsal) => {
-      const config = readConfig({ ...process.env, ...own.environment });
-      const broker = openKafka(config, createLog('test', 'silent'));
-      await createTopics(broker.admin(), () => undefined);
-      const producer = broker.producer();
+      const producer = (await openBroker(own.environment)).producer();
       const places = await startTwoOfEach();
       const ports = places
         .filter(({ role }) => role === 'api')
@@ -87,20 +81,7 @@ test(
       rehearsal.over();
       await producer.close();
       expect([...statuses.keys()]).toEqual([201]);
-      await waitUntil(
-        'each message has its call',
-        async () => {
-          const rows = await stage.service.database.db
-            .selectFrom('calls')
-            .select('id')
-            .where('to_number', 'in', sent)
-            .execute();
-          if (rows.length < sent.length) return false;
-          rehearsal.callIds.push(...rows.map(({ id }) => id));
-          return true;
-        },
-        60,
-      );
+      await rehearsal.untilCalled(sent);
     }),
   240_000,
 );

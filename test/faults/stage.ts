@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 
 import { noteFault, type FaultRow } from '../../infra/fault-table';
-import type { Decide, Dial, DialPlan } from '../../mock-provider/dial-plan';
+import { placesCall, type Decide, type Dial, type DialPlan } from '../../mock-provider/dial-plan';
 import { listen, type ListeningProvider } from '../../mock-provider/listen';
 import { createMockProvider, type MockProvider } from '../../mock-provider/mock-provider';
 import type { Call } from '../../src/call/call';
@@ -72,6 +72,12 @@ export class Stage {
     await this.listening.close();
   }
 
+  /** Nothing is on the line, and every webhook was answered: none is left to be sent again. */
+  lineIsQuiet(): boolean {
+    const { active, webhooksPending } = this.provider.stats();
+    return active === 0 && webhooksPending === 0;
+  }
+
   /** What a dial does unless a fault has other plans for it. */
   usually(change: Partial<DialPlan> = {}): DialPlan {
     return { ...this.usual, ...change };
@@ -115,7 +121,7 @@ export class Stage {
 
   private take(dial: Dial): DialPlan {
     const plan = this.decide(dial);
-    if (plan.answer?.kind !== 'refused' && plan.answer?.kind !== 'cut') this.dialled.push(dial);
+    if (placesCall(plan)) this.dialled.push(dial);
     return plan;
   }
 }
@@ -148,6 +154,25 @@ export class Rehearsal {
     return calls;
   }
 
+  /** Waits until each of the numbers, requested over Kafka, has its one call. */
+  async untilCalled(numbers: readonly string[], seconds = 90): Promise<void> {
+    await waitUntil(
+      'each request has its call',
+      async () => {
+        const rows = await this.stage.service.database.db
+          .selectFrom('calls')
+          .select(['id', 'to_number'])
+          .where('to_number', 'in', numbers)
+          .execute();
+        if (new Set(rows.map((row) => row.to_number)).size < numbers.length) return false;
+        expect(rows).toHaveLength(numbers.length);
+        this.callIds.push(...rows.map(({ id }) => id));
+        return true;
+      },
+      seconds,
+    );
+  }
+
   /** Waits until so many calls are on the line by the provider's count. */
   async untilOnTheLine(count: number, seconds = 60): Promise<void> {
     await waitUntil(`${count} on the line`, () => this.stage.provider.stats().active >= count, seconds);
@@ -158,10 +183,7 @@ export class Rehearsal {
     await waitUntil(
       'every call final, every slot free',
       async () => {
-        const { active, webhooksPending } = this.stage.provider.stats();
-        return (
-          active === 0 && webhooksPending === 0 && (await this.unfinished()) === 0 && (await this.slotsLeft()) === 0
-        );
+        return this.stage.lineIsQuiet() && (await this.unfinished()) === 0 && (await this.slotsLeft()) === 0;
       },
       seconds,
     );

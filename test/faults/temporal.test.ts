@@ -22,7 +22,7 @@ afterAll(async () => {
   await own.close();
 });
 
-const startApi = () => stage.service.run('api', { TEMPORAL_ADDRESS: `${proxy.host}:${proxy.port}` });
+const startApi = () => stage.service.run('api', { TEMPORAL_ADDRESS: proxy.address });
 
 /** How many workflows there have been for the call: a second chain would have another first run. */
 async function workflowsOf(callId: string): Promise<number> {
@@ -61,10 +61,7 @@ test('13: Temporal crashes while calls are live: webhooks are answered 200 and k
     await own.crash('temporal');
     rehearsal.fired();
     // Each call ends meanwhile, and each webhook is answered: none is left to be sent again.
-    await waitUntil('line quiet', () => {
-      const { active, webhooksPending } = stage.provider.stats();
-      return active === 0 && webhooksPending === 0;
-    });
+    await waitUntil('line quiet', () => stage.lineIsQuiet());
     await own.start('temporal');
     rehearsal.over();
     await rehearsal.converge();

@@ -38,7 +38,7 @@ test('1: a worker dies after the provider accepted, before that was recorded: th
 test('2: a worker that was paused while another took over changes nothing when it goes on', () =>
   stage.rehearse(2, 'worker paused, resumed when overtaken', async (rehearsal) => {
     const way = await toxiproxy.to(readConfig(process.env).TEMPORAL_ADDRESS);
-    const paused = await stage.service.run('worker', { TEMPORAL_ADDRESS: `${way.host}:${way.port}` });
+    const paused = await stage.service.run('worker', { TEMPORAL_ADDRESS: way.address });
     stage.decide = ({ nth }) => {
       if (nth > 1) return stage.usually({ seconds: 6 });
       paused.signal('SIGSTOP');
@@ -76,10 +76,7 @@ test('3: all workers are killed with 30 in progress: every call ends, and no slo
     await Promise.all(workers.map((worker) => worker.crash()));
     rehearsal.fired(workers.length);
     // Nobody is there while all 30 end: their webhooks are kept.
-    await waitUntil('line quiet', () => {
-      const { active, webhooksPending } = stage.provider.stats();
-      return active === 0 && webhooksPending === 0;
-    });
+    await waitUntil('line quiet', () => stage.lineIsQuiet());
     expect((await stage.service.metrics()).slots).toMatchObject({ held: 30, waiting: 10 });
     await stage.service.start('worker');
     rehearsal.over();

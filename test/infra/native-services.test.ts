@@ -6,19 +6,16 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { placesFor } from '../../infra/places';
 import type { ServiceStatus } from '../../infra/service-runner';
-import { pickFreePorts } from '../../infra/tcp-port';
+import { freshPorts } from '../../infra/test-run';
 
 const { checkout } = placesFor();
-const portSettings = ['TEMPORAL_PORT', 'TEMPORAL_UI_PORT', 'POSTGRES_PORT', 'REDIS_PORT', 'KAFKA_PORT'];
 const namedServices = { TEMPORAL_ADDRESS: '', DATABASE_URL: '', REDIS_URL: '', KAFKA_BROKERS: '' };
 let env: NodeJS.ProcessEnv;
 let directory: string;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'native-services-'));
-  const ports = await pickFreePorts(portSettings.length);
-  const settings = Object.fromEntries(portSettings.map((name, index) => [name, String(ports[index])]));
-  env = { ...process.env, ...namedServices, ...settings, INFRA: 'native', DATA_DIR: directory };
+  env = { ...process.env, ...namedServices, ...(await freshPorts()), INFRA: 'native', DATA_DIR: directory };
 });
 
 afterAll(async () => {

@@ -148,7 +148,7 @@ describe('a message on calls.requests', () => {
     const toxiproxy = await Toxiproxy.open();
     const proxy = await toxiproxy.to(server.host);
     await proxy.cut();
-    server.host = `${proxy.host}:${proxy.port}`;
+    server.host = proxy.address;
     const db = openDatabase(server.href, { poolSize: 2, onIdleError: () => undefined });
     try {
       const refused = jest.spyOn(db, 'selectFrom');

@@ -1,28 +1,22 @@
 import type { CallEvent, CallRejectedEvent } from '../../src/call/event';
 import type { Call } from '../../src/call/call';
 import { topics } from '../../src/call/names';
-import { openKafka } from '../../src/events/kafka';
-import { readConfig } from '../../src/config';
-import { createLog } from '../../src/log';
-import { createTopics } from '../../src/start/create-topics';
+import type { Broker, Producer } from '../../src/events/broker';
+import { openBroker } from '../support/kafka';
 import { Service } from '../support/service';
 import { waitUntil } from '../support/wait-until';
 
 /** The only file that runs the bridge as a process, and so the only one on the topics of the contract. */
 let service: Service;
-const kafka = openKafka(
-  readConfig({ ...process.env, KAFKA_GROUP_ID: `reader-${process.pid}` }),
-  createLog('test', 'silent'),
-);
-const producer = kafka.producer();
+let kafka: Broker;
+let producer: Producer;
 const events: (CallEvent | CallRejectedEvent)[] = [];
 const deadLetters: { value: string; headers: Record<string, string> }[] = [];
 const closing: (() => Promise<void>)[] = [];
 
 beforeAll(async () => {
-  const admin = kafka.admin();
-  await createTopics(admin, () => undefined);
-  await admin.close();
+  kafka = await openBroker();
+  producer = kafka.producer();
   service = await Service.open({ MOCK_SUCCESS_RATE: '1' });
   await service.start('api', 'worker', 'bridge', 'provider');
   await read(topics.events, (value) => events.push(JSON.parse(value) as CallEvent | CallRejectedEvent));

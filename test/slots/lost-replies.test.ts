@@ -106,7 +106,7 @@ test('while Redis is away a command fails at once, and none is sent later behind
   const url = new URL(await emptyRedisDatabase());
   const toxiproxy = await Toxiproxy.open();
   const proxy = await toxiproxy.to(url.host);
-  url.host = `${proxy.host}:${proxy.port}`;
+  url.host = proxy.address;
   const client = openRedis(url.href, log);
   await client.connect();
   const semaphore = await slots.ready(1);

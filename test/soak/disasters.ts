@@ -1,14 +1,10 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-
-import { sql } from 'kysely';
-
-import { findTemporalCli } from '../../infra/services/temporal';
 import { workflowId } from '../../src/call/names';
 import type { Stage } from '../faults/stage';
+import { killBackends } from '../support/kill-backends';
 import type { OwnServices } from '../support/own-services';
+import { temporal, temporalCommand, type OperatorTool } from '../support/temporal-cli';
 import type { Proxy } from '../support/toxiproxy';
-import type { Chance } from './chance';
+import type { Chance } from '../support/chance';
 import type { Crew } from './crew';
 
 export interface Theatre {
@@ -83,11 +79,7 @@ export const disasters: Readonly<Record<string, { everySeconds: number; kinds: R
       everySeconds: 60,
       kinds: {
         'backends killed': async ({ stage }) => {
-          const { rows } = await sql<{ pid: number }>`
-          select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()`.execute(
-            stage.service.database.db,
-          );
-          for (const { pid } of rows) killIfThere(pid);
+          await killBackends(stage.service.database.db);
         },
         restarted: async ({ own, pause }, chance) => {
           await own.stop('postgres');
@@ -142,24 +134,14 @@ export const disasters: Readonly<Record<string, { everySeconds: number; kinds: R
     operator: {
       everySeconds: 8,
       kinds: {
-        terminates: (theatre, chance) => operate(theatre, chance, 'terminate', '--reason', 'soak'),
-        cancels: (theatre, chance) => operate(theatre, chance, 'cancel'),
-        resets: (theatre, chance) =>
-          operate(theatre, chance, 'reset', '--type', 'FirstWorkflowTask', '--reason', 'soak'),
+        terminates: (theatre, chance) => operate(theatre, chance, (tool, id) => tool.terminate(id)),
+        cancels: (theatre, chance) => operate(theatre, chance, (tool, id) => tool.cancel(id)),
+        resets: (theatre, chance) => operate(theatre, chance, (tool, id) => tool.reset(id)),
         'resets to the last task': (theatre, chance) =>
-          operate(theatre, chance, 'reset', '--type', 'LastWorkflowTask', '--reason', 'soak'),
+          operate(theatre, chance, (tool, id) => tool.reset(id, { to: 'LastWorkflowTask' })),
       },
     },
   };
-
-/** A backend may have ended by itself since it was listed. */
-function killIfThere(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}
 
 async function spoil({ ways, pause }: Theatre, chance: Chance, how: (way: Proxy) => Promise<void>): Promise<void> {
   const way = chance.pick(ways);
@@ -169,7 +151,11 @@ async function spoil({ ways, pause }: Theatre, chance: Chance, how: (way: Proxy)
 }
 
 /** On a call that is not final yet, where there is one. */
-async function operate({ stage }: Theatre, chance: Chance, command: string, ...options: string[]): Promise<void> {
+async function operate(
+  { stage }: Theatre,
+  chance: Chance,
+  act: (tool: OperatorTool, workflowId: string) => Promise<void>,
+): Promise<void> {
   const active = await stage.service.database.db
     .selectFrom('calls')
     .select('id')
@@ -179,7 +165,6 @@ async function operate({ stage }: Theatre, chance: Chance, command: string, ...o
     .execute();
   if (active.length === 0) return;
   const { settings, namespace } = stage.service;
-  const where = ['--address', settings['TEMPORAL_ADDRESS']!, '--namespace', namespace.namespace];
-  const args = ['workflow', command, '--workflow-id', workflowId(chance.pick(active).id), ...options, ...where];
-  await promisify(execFile)(await findTemporalCli(), args, { timeout: 20_000 });
+  const tool = temporal(namespace.namespace, await temporalCommand(settings['TEMPORAL_ADDRESS']));
+  await act(tool, workflowId(chance.pick(active).id));
 }

@@ -4,7 +4,7 @@ import { topics } from '../../src/call/names';
 import type { Producer } from '../../src/events/broker';
 import { countSlots } from '../../src/store/attempts';
 import type { Stage } from '../faults/stage';
-import type { Chance } from './chance';
+import type { Chance } from '../support/chance';
 
 /** What was asked of the service, and what it answered: one side of the account. */
 export interface Requested {

@@ -7,17 +7,14 @@ import { pickFreePorts } from '../../infra/tcp-port';
 import type { Dial, DialPlan } from '../../mock-provider/dial-plan';
 import type { CallEvent } from '../../src/call/event';
 import { topics } from '../../src/call/names';
-import { readConfig } from '../../src/config';
 import type { Broker } from '../../src/events/broker';
-import { openKafka } from '../../src/events/kafka';
-import { createLog } from '../../src/log';
-import { createTopics } from '../../src/start/create-topics';
 import { Stage } from '../faults/stage';
+import { openBroker } from '../support/kafka';
 import { OwnServices } from '../support/own-services';
 import { Toxiproxy, type Proxy } from '../support/toxiproxy';
 import { waitUntil } from '../support/wait-until';
 import { outOfOrder, takeAccount } from './account';
-import { Chance } from './chance';
+import { Chance } from '../support/chance';
 import { Crew } from './crew';
 import { disasters, type Theatre } from './disasters';
 import { loadByHttp, loadByKafka, nothingRequested } from './load';
@@ -58,8 +55,7 @@ beforeAll(async () => {
     },
   });
   stage.decide = plan;
-  broker = openKafka(readConfig({ ...process.env, ...own.environment }), createLog('soak', 'silent'));
-  await createTopics(broker.admin(), () => undefined);
+  broker = await openBroker(own.environment);
   const [apiPort = 0] = await pickFreePorts(1);
   const toDatabase = new URL(stage.service.database.url);
   const toRedis = new URL(own.environment['REDIS_URL']!);
@@ -69,12 +65,12 @@ beforeAll(async () => {
     toxiproxy.to(own.environment['TEMPORAL_ADDRESS']!),
   ]);
   ways = [database, redis, temporal];
-  toDatabase.host = `${database.host}:${database.port}`;
-  toRedis.host = `${redis.host}:${redis.port}`;
+  toDatabase.host = database.address;
+  toRedis.host = redis.address;
   const spoilable = {
     DATABASE_URL: toDatabase.href,
     REDIS_URL: toRedis.href,
-    TEMPORAL_ADDRESS: `${temporal.host}:${temporal.port}`,
+    TEMPORAL_ADDRESS: temporal.address,
   };
   crew = new Crew(stage.service, [
     { role: 'api', env: {} },

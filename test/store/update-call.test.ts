@@ -28,7 +28,7 @@ test.each(pairs)('a call that is %s may be made %s only where that is a legal mo
     from: callStatuses.filter((status) => mayMove(status, to)),
     to,
     set: {},
-    events: [isFinal(to) ? { type: finalEventTypes[to as keyof typeof finalEventTypes] } : { type: 'call.updated' }],
+    events: [isFinal(to) ? { type: finalEventTypes[to] } : { type: 'call.updated' }],
   });
   expect(moved?.status).toBe(mayMove(from, to) ? to : undefined);
   const after = await findCall(db, call.id);

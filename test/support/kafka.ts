@@ -4,6 +4,7 @@ import { readConfig, type Config } from '../../src/config';
 import type { Broker, OutgoingMessage, ReceivedMessage } from '../../src/events/broker';
 import { openKafka } from '../../src/events/kafka';
 import { createLog } from '../../src/log';
+import { createTopics } from '../../src/start/create-topics';
 
 export interface TestKafka {
   config: Config;
@@ -13,6 +14,15 @@ export interface TestKafka {
   /** What arrives on a topic, from its beginning, as it arrives: the array grows. */
   collect: (topic: string) => Promise<(ReceivedMessage & { partition: number })[]>;
   close: () => Promise<void>;
+}
+
+/** Brokers with the topics of the contract. @param env names them by KAFKA_BROKERS */
+export async function openBroker(env: Record<string, string> = {}): Promise<Broker> {
+  const broker = openKafka(readConfig({ ...process.env, ...env }), createLog('test', 'silent'));
+  const admin = broker.admin();
+  await createTopics(admin, () => undefined);
+  await admin.close();
+  return broker;
 }
 
 /** Topics of its own, fresh, on the brokers that KAFKA_BROKERS names. */

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { ReportStatus } from '../../src/call/call';
 import type { CallState, DialAnswer, DialRequest } from '../../src/provider/provider';
 import { listAttempts } from '../../src/store/attempts';
-import type { Chance } from '../soak/chance';
+import type { Chance } from './chance';
 import type { Carrier } from './carrier';
 
 /**

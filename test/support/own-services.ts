@@ -7,8 +7,8 @@ import { ownServices } from '../../infra/service-plan';
 import type { ServiceRunner } from '../../infra/service-runner';
 import type { BackingService, ServiceName } from '../../infra/services/backing-service';
 import { readInfraSettings } from '../../infra/settings';
-import { isPortFree, pickFreePorts } from '../../infra/tcp-port';
-import { placesOfFile } from '../../infra/test-run';
+import { isPortFree } from '../../infra/tcp-port';
+import { freshPorts, placesOfFile } from '../../infra/test-run';
 import { waitUntil } from './wait-until';
 
 /**
@@ -24,14 +24,7 @@ export class OwnServices {
 
   static async open(...names: ServiceName[]): Promise<OwnServices> {
     const places = placesOfFile();
-    const ports = ['TEMPORAL_PORT', 'TEMPORAL_UI_PORT', 'POSTGRES_PORT', 'REDIS_PORT', 'KAFKA_PORT'];
-    const free = await pickFreePorts(ports.length + 1);
-    const settings = readInfraSettings({
-      INFRA: 'native',
-      DATA_DIR: places.data,
-      KAFKA_CONTROLLER_PORT: String(free.at(-1)),
-      ...Object.fromEntries(ports.map((port, index) => [port, String(free[index])])),
-    });
+    const settings = readInfraSettings({ INFRA: 'native', DATA_DIR: places.data, ...(await freshPorts()) });
     const services = ownServices(settings, places).filter(({ name }) => names.includes(name));
     const own = new OwnServices(places, services, nativeRunner(places));
     await own.start(...names);

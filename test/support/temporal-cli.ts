@@ -9,6 +9,9 @@ import { readConfig } from '../../src/config';
 
 const run = promisify(execFile);
 
+/** A server that hangs keeps nobody longer than that. */
+const answersSeconds = 60;
+
 /** What an operator does to a call's workflow at the command line. Rejects, with what the tool said, where it refuses. */
 export interface OperatorTool {
   name: string;
@@ -72,8 +75,12 @@ function tctl(namespace: string): OperatorTool {
 
 type Command = (...args: string[]) => Promise<unknown>;
 
-/** With the services in Docker there need not be a `temporal` here: then that of its own image. */
-export async function temporalCommand(): Promise<Command> {
+/**
+ * With the services in Docker there need not be a `temporal` here: then that of its own image.
+ *
+ * @param address of another server than the test run's
+ */
+export async function temporalCommand(address = readConfig(process.env).TEMPORAL_ADDRESS): Promise<Command> {
   if (process.env['INFRA'] === 'docker' && !findOnPath('temporal')) {
     const project = `call-orchestrator-${basename(process.env['DATA_DIR'] ?? '')}`;
     const container = ['compose', 'run', '--rm', '--no-deps', '-T', '--entrypoint', 'temporal', 'temporal-namespace'];
@@ -81,6 +88,5 @@ export async function temporalCommand(): Promise<Command> {
     return (...args) => run('docker', [...container, ...args], options);
   }
   const program = await findTemporalCli();
-  const { TEMPORAL_ADDRESS } = readConfig(process.env);
-  return (...args) => run(program, [...args, '--address', TEMPORAL_ADDRESS]);
+  return (...args) => run(program, [...args, '--address', address], { timeout: answersSeconds * 1_000 });
 }

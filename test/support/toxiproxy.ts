@@ -11,8 +11,8 @@ import { waitUntil } from './wait-until';
 
 /** A port that leads to another one, and what can go wrong on the way. */
 export interface Proxy {
-  host: string;
-  port: number;
+  /** `host:port` */
+  address: string;
   /** Cuts what goes through it, and refuses what comes. */
   cut: () => Promise<void>;
   /**
@@ -60,7 +60,6 @@ export class Toxiproxy {
       upstream: target,
     });
     const path = `/proxies/${proxy.name}`;
-    const [host = '', port] = proxy.listen.split(':');
     const restore = async (): Promise<void> => {
       for (const { name } of await this.ask<{ name: string }[]>(`${path}/toxics`)) {
         await this.ask(`${path}/toxics/${name}`, undefined, 'DELETE');
@@ -70,8 +69,7 @@ export class Toxiproxy {
     const spoil = (type: string, stream: string, attributes: Record<string, number>): Promise<void> =>
       this.ask(`${path}/toxics`, { name: `${type}-${stream}`, type, stream, attributes });
     return {
-      host,
-      port: Number(port),
+      address: proxy.listen,
       restore,
       cut: () => this.ask(path, { enabled: false }),
       loseReplies: (bytes = 0) => spoil('limit_data', 'downstream', { bytes }),

@@ -7,7 +7,7 @@ import { workflowId } from '../../src/call/names';
 import { isFinal } from '../../src/call/transitions';
 import { countSlots } from '../../src/store/attempts';
 import { listStrayLines } from '../../src/store/orphans';
-import { Chance } from '../soak/chance';
+import { Chance } from '../support/chance';
 import { Carrier } from '../support/carrier';
 import { Lines } from '../support/lines';
 import { waitUntil } from '../support/wait-until';

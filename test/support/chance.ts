@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 /**
- * Everything random in a soak comes from its seed: the n-th draw of a name is the same in each run of the seed, whatever
+ * Everything random comes from a seed: the n-th draw of a name is the same in each run of the seed, whatever
  * else is drawn meanwhile. What the machine makes of it, in which order and when, is its own.
  */
 export class Chance {

@@ -1,0 +1,24 @@
+import { sql } from 'kysely';
+
+import type { Database } from '../../src/store/database';
+
+/**
+ * `kill -9` to every process that serves a client: PostgreSQL then restarts itself and recovers.
+ *
+ * @returns how many there were
+ */
+export async function killBackends(db: Database): Promise<number> {
+  const { rows } = await sql<{ pid: number }>`
+    select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()`.execute(db);
+  return rows.filter(({ pid }) => killIfThere(pid)).length;
+}
+
+/** It may have ended by itself since it was listed. */
+function killIfThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    return false;
+  }
+}
