@@ -26,6 +26,7 @@ const request = {
 /** `POST /calls/:id/cancel` */
 export function postCancel({ db, starter }: CallActionDeps): Endpoint {
   return {
+    access: 'write',
     description: {
       summary: 'Withdraws a call that has not ended; a live line is hung up',
       tags: ['Calls'],
@@ -42,6 +43,7 @@ export function postCancel({ db, starter }: CallActionDeps): Endpoint {
 /** `POST /calls/:id/retry` */
 export function postRetry({ db, config, starter }: CallActionDeps): Endpoint {
   return {
+    access: 'write',
     description: {
       summary: 'Starts a FAILED, EXPIRED or CANCELED call again, with fresh attempts',
       tags: ['Calls'],

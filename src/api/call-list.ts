@@ -54,6 +54,7 @@ const querySchema = ({ call }: RequestSchemas) =>
 export function getCalls({ db, schemas }: CallListDeps): Endpoint {
   const schema = querySchema(schemas);
   return {
+    access: 'read',
     description: {
       summary: 'Calls, newest first',
       tags: ['Calls'],

@@ -43,6 +43,7 @@ const reportSchema = z
 export function receiveCallStatus(deps: CallbackDeps): Endpoint {
   const deliverSoon = boundedDelivery(deps);
   return {
+    access: 'open',
     description: {
       summary: "The provider's report of a call's end",
       tags: ['Provider'],

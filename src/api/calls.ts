@@ -30,6 +30,7 @@ const bodyProblems = ['INVALID_REQUEST', 'INVALID_JSON', 'PAYLOAD_TOO_LARGE', 'U
 /** `POST /calls`: answered once the call is durable, whether or not Temporal is there. */
 export function postCall({ db, config, starter, schemas }: CallsDeps): Endpoint {
   return {
+    access: 'write',
     description: {
       summary: 'Accepts a call',
       description: 'With an Idempotency-Key, a request that is repeated gets the same call and makes no other.',
@@ -75,6 +76,7 @@ function answerTo(c: ApiContext, acceptance: Acceptance | undefined): Response {
 /** `GET /calls/:id` */
 export function getCall({ db }: Pick<CallsDeps, 'db'>): Endpoint {
   return {
+    access: 'read',
     description: {
       summary: 'A call as it is now',
       tags: ['Calls'],
@@ -88,6 +90,7 @@ export function getCall({ db }: Pick<CallsDeps, 'db'>): Endpoint {
 /** `PATCH /calls/:id` */
 export function patchCall({ db, starter, schemas }: CallsDeps): Endpoint {
   return {
+    access: 'write',
     description: {
       summary: 'Changes a PENDING call',
       tags: ['Calls'],
@@ -110,6 +113,7 @@ export function patchCall({ db, starter, schemas }: CallsDeps): Endpoint {
 /** `GET /calls/:id/attempts` */
 export function getAttempts({ db }: Pick<CallsDeps, 'db'>): Endpoint {
   return {
+    access: 'read',
     description: {
       summary: 'The attempts that held a slot, oldest first',
       tags: ['Calls'],
@@ -129,6 +133,7 @@ export function getAttempts({ db }: Pick<CallsDeps, 'db'>): Endpoint {
 /** `GET /calls/:id/events` */
 export function getEvents({ db }: Pick<CallsDeps, 'db'>): Endpoint {
   return {
+    access: 'read',
     description: {
       summary: 'Everything that happened to a call, oldest first',
       tags: ['Calls'],

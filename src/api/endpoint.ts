@@ -16,8 +16,16 @@ export interface ApiEnv {
 
 export type ApiContext = Context<ApiEnv>;
 
-/** One row of the route table: what it answers, and how it is described in /openapi.json. */
+/**
+ * Who may use an endpoint: anybody, or the holder of a key that may read, write (which includes reading), or administer
+ * (which includes both).
+ */
+export const accesses = ['open', 'read', 'write', 'admin'] as const;
+export type Access = (typeof accesses)[number];
+
+/** One row of the route table: who may use it, what it answers, and how it is described in /openapi.json. */
 export interface Endpoint {
+  access: Access;
   description: Omit<RouteConfig, 'method' | 'path'>;
   /** @throws CallError for `renderError` to answer with */
   handle: (c: ApiContext) => Response | Promise<Response>;

@@ -17,6 +17,7 @@ export type DependencyChecks = Readonly<Record<string, DependencyCheck>>;
 /** `GET /health`: the process is alive, and that is all it says. */
 export function getHealth(): Endpoint {
   return {
+    access: 'open',
     description: {
       summary: 'Whether the process is alive',
       tags: ['Operation'],
@@ -30,6 +31,7 @@ export function getHealth(): Endpoint {
 export function getReadiness(checks: DependencyChecks): Endpoint {
   const probes = Object.entries(checks).map(([name, dependency]) => ({ name, probe: probeOf(dependency) }));
   return {
+    access: 'open',
     description: {
       summary: 'Whether the process can work',
       tags: ['Operation'],

@@ -21,6 +21,7 @@ type Metrics = Record<CallStatus, number> & { slots: { limit: number; held: numb
 export function getMetrics({ db, config }: MetricsDeps): Endpoint {
   const exposition = prometheusExposition();
   return {
+    access: 'read',
     description: {
       summary: 'Calls by status, slots by use',
       tags: ['Operation'],
