@@ -178,6 +178,12 @@ export class Rehearsal {
     await waitUntil(`${count} on the line`, () => this.stage.provider.stats().active >= count, seconds);
   }
 
+  /** Waits until so many attempts wait for a slot by the record. */
+  async untilWaiting(count: number, seconds = 60): Promise<void> {
+    const waiting = async () => (await this.stage.service.metrics()).slots.waiting >= count;
+    await waitUntil(`${count} waiting`, waiting, seconds);
+  }
+
   /** Waits until every call is final, the line quiet and every slot free, in the record and in Redis. */
   async converge(seconds = 90): Promise<void> {
     await waitUntil(

@@ -11,10 +11,14 @@ beforeEach(async () => {
 });
 afterEach(() => carrier.close());
 
-/** Two calls that hold both slots. */
+/** Two calls that hold both slots, the first slot 1: it is on the line before the second is placed. */
 async function fillSlots(): Promise<string[]> {
-  const ids = [await carrier.place(), await carrier.place()];
-  for (const id of ids) await carrier.attemptOnTheLine(id);
+  const ids = [];
+  for (let slot = 1; slot <= 2; slot++) {
+    const id = await carrier.place();
+    await carrier.attemptOnTheLine(id);
+    ids.push(id);
+  }
   return ids;
 }
 
