@@ -10,10 +10,11 @@ const roomsEachRoomMayUse = {
   slots: ['call', 'config', 'log', 'store'],
   events: ['call', 'config', 'log', 'store'],
   intake: ['call', 'config', 'log', 'store', 'events'],
+  access: ['call', 'config', 'log', 'store'],
   workflows: ['call', 'activities'],
   reconciler: ['call', 'config', 'log', 'store', 'slots', 'provider', 'intake'],
   activities: ['call', 'config', 'log', 'store', 'slots', 'provider', 'events', 'intake', 'reconciler'],
-  api: ['call', 'config', 'log', 'store', 'intake', 'provider', 'events'],
+  api: ['call', 'config', 'log', 'store', 'access', 'intake', 'provider', 'events'],
 };
 
 export default tseslint.config(

@@ -1,6 +1,7 @@
 import type { RouteConfig, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 
+import type { Access } from '../call/access';
 import { CallError, errorCatalogue, type ErrorCode } from '../call/errors';
 import { problemSchema } from './schemas';
 
@@ -15,13 +16,6 @@ export interface ApiEnv {
 }
 
 export type ApiContext = Context<ApiEnv>;
-
-/**
- * Who may use an endpoint: anybody, or the holder of a key that may read, write (which includes reading), or administer
- * (which includes both).
- */
-export const accesses = ['open', 'read', 'write', 'admin'] as const;
-export type Access = (typeof accesses)[number];
 
 /** One row of the route table: who may use it, what it answers, and how it is described in /openapi.json. */
 export interface Endpoint {

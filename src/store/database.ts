@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, type ColumnType, type Generated, type Selectable, type Transaction } from 'kysely';
 import pg from 'pg';
 
+import type { KeyAccess } from '../call/access';
 import type { AttemptOutcome, CallStatus, Metadata, ReportStatus } from '../call/call';
 
 /** bigint columns here count rows and events: they stay far below 2^53, so a number holds them. */
@@ -110,7 +111,23 @@ export interface ReconcilerMendsTable {
   completed_at: NullableTime;
 }
 
+export interface ApiKeysTable {
+  /** The part of the key by which it is looked up and named; no secret. */
+  id: string;
+  name: string;
+  /** SHA-256 of the key's secret part. */
+  secret_hash: Buffer;
+  access: KeyAccess;
+  /** Null: the setting RATE_LIMIT_PER_MINUTE holds. 0: no limit. */
+  rate_limit_per_minute: number | null;
+  created_at: Generated<Date>;
+  revoked_at: NullableTime;
+  /** To within a minute. */
+  last_used_at: NullableTime;
+}
+
 export interface Schema {
+  api_keys: ApiKeysTable;
   calls: CallsTable;
   attempts: AttemptsTable;
   provider_reports: ProviderReportsTable;
@@ -122,6 +139,7 @@ export type Database = Kysely<Schema>;
 export type DatabaseTransaction = Transaction<Schema>;
 export type CallRow = Selectable<CallsTable>;
 export type AttemptRow = Selectable<AttemptsTable>;
+export type ApiKeyRow = Selectable<ApiKeysTable>;
 
 export interface DatabaseOptions {
   poolSize: number;

@@ -5,6 +5,7 @@ import * as calls from './migrations/0001-calls';
 import * as eventNotices from './migrations/0002-event-notices';
 import * as priority from './migrations/0003-priority';
 import * as mends from './migrations/0004-mends';
+import * as apiKeys from './migrations/0005-api-keys';
 
 /** In order, append-only: a migration that has run anywhere is never edited. */
 const migrations: MigrationProvider = {
@@ -14,6 +15,7 @@ const migrations: MigrationProvider = {
       '0002-event-notices': eventNotices,
       '0003-priority': priority,
       '0004-mends': mends,
+      '0005-api-keys': apiKeys,
     }),
 };
 
