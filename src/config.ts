@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { numberTypes } from './call/phone-number';
+import { isNetwork } from './call/webhook-url';
 
 /**
  * Every setting of the service, read once at start from the environment (or `.env`), validated and frozen.
@@ -28,6 +29,13 @@ const url = (...schemes: string[]) =>
       `must be a URL starting with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
     )
     .transform((value) => value.replace(/\/+$/, ''));
+
+/** Texts separated by commas; what is between two commas must not be empty. */
+const list = <Item extends z.ZodType<unknown, string>>(item: Item) =>
+  z
+    .string()
+    .transform((value) => value.split(',').map((one) => one.trim()))
+    .pipe(z.array(item));
 
 const hostAndPort = /^(\[[0-9a-fA-F:.]+\]|[^\s:,/]+):\d{1,5}$/;
 
@@ -65,6 +73,9 @@ export const settingsSchema = z.object({
   PUBLIC_BASE_URL: url('http', 'https').prefault('http://127.0.0.1:3000'),
   WEBHOOK_SECRET: z.string().min(1).default('development-secret-change-me'),
   WEBHOOK_SIGNED_CONTENT: z.enum(['timestamp.body', 'body'], 'allowed: timestamp.body, body').default('timestamp.body'),
+  WEBHOOK_ALLOWED_NETWORKS: list(
+    z.string().refine(isNetwork, 'must be networks such as 10.1.0.0/16, separated by commas'),
+  ).default([]),
   KAFKA_GROUP_ID: z.string().min(1).default('call-orchestrator'),
   LOG_LEVEL: z
     .enum(

@@ -2,8 +2,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 
 import { CallError } from '../call/errors';
 import { callbackPath } from '../call/names';
-import { requestSchemas } from '../call/request';
-import type { Config } from '../config';
+import { requestSchemas, type RequestPolicy } from '../call/request';
 import type { Logger } from '../log';
 import { postCancel, postRetry, type CallActionDeps } from './call-actions';
 import { getCalls } from './call-list';
@@ -19,7 +18,7 @@ import { requestContext } from './request-context';
 export type ApiDeps = Omit<CallsDeps, 'schemas'> &
   CallActionDeps &
   CallbackDeps &
-  MetricsDeps & { config: Pick<Config, 'ALLOWED_NUMBER_TYPES'>; log: Logger; checks: DependencyChecks };
+  MetricsDeps & { config: RequestPolicy; log: Logger; checks: DependencyChecks };
 
 export type Api = OpenAPIHono<ApiEnv>;
 
@@ -27,7 +26,7 @@ type Row = [method: 'get' | 'post' | 'patch', path: string, endpoint: Endpoint];
 
 /** The API: every route, and what becomes of requests that are none's. */
 export function createApp(apiDeps: ApiDeps): Api {
-  const deps = { ...apiDeps, schemas: requestSchemas(apiDeps.config.ALLOWED_NUMBER_TYPES) };
+  const deps = { ...apiDeps, schemas: requestSchemas(apiDeps.config) };
   const table: Row[] = [
     ['post', '/calls', postCall(deps)],
     ['get', '/calls', getCalls(deps)],

@@ -27,6 +27,7 @@ export const callSchema = z
     updatedAt: time,
     expiresAt: time,
     nextAttemptAt: time.nullable(),
+    webhookUrl: z.string().nullable().openapi({ description: 'Where its events are sent, beside the endpoints.' }),
   })
   .openapi('Call');
 

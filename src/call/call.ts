@@ -40,6 +40,8 @@ export interface Call {
   updatedAt: string;
   expiresAt: string;
   nextAttemptAt: string | null;
+  /** Where its events are sent beside the registered endpoints. */
+  webhookUrl: string | null;
 }
 
 /** How an attempt ended. The first four are the provider's words; the others are ours. */

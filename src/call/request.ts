@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { priorities, type Json, type Metadata } from './call';
 import { CallError, type FieldError } from './errors';
 import { numberProblem, type NumberType } from './phone-number';
+import { webhookUrlProblem, type AllowedNetworks } from './webhook-url';
 
 const maxMetadataBytes = 8 * 1024;
 const maxMetadataDepth = 8;
@@ -80,10 +81,34 @@ const to = (allowed: readonly NumberType[]) =>
     })
     .meta({ example: '+966501234567', description: 'Whom to call, E.164.' });
 
+/** Where webhooks are to be sent, of a call or of an endpoint. */
+export const webhookUrl = (allowed: AllowedNetworks) =>
+  z
+    .string()
+    .superRefine((value, context) => {
+      const problem = webhookUrlProblem(value, allowed);
+      if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+    })
+    .meta({ format: 'uri', maxLength: 2_048, example: 'https://example.org/webhooks' });
+
+/** The settings that decide what is accepted. */
+export interface RequestPolicy {
+  readonly ALLOWED_NUMBER_TYPES: readonly NumberType[];
+  readonly WEBHOOK_ALLOWED_NETWORKS: AllowedNetworks;
+}
+
 /** The schemas of what clients send, one for both doors. Unknown fields are refused by name. */
-export function requestSchemas(allowed: readonly NumberType[]) {
-  const fields = { to: to(allowed), scriptId, metadata: metadata.optional(), expiresAt: expiresAt.optional() };
-  const call = { ...fields, priority: priority.optional() };
+export function requestSchemas(policy: RequestPolicy) {
+  const fields = {
+    to: to(policy.ALLOWED_NUMBER_TYPES),
+    scriptId,
+    metadata: metadata.optional(),
+    expiresAt: expiresAt.optional(),
+  };
+  const url = webhookUrl(policy.WEBHOOK_ALLOWED_NETWORKS).meta({
+    description: "Gets the call's events, as docs/webhooks.md tells.",
+  });
+  const call = { ...fields, priority: priority.optional(), webhookUrl: url.optional() };
   return {
     /** `POST /calls`, and the value of a Kafka message but for its `requestId`. */
     call: z.strictObject(call),
@@ -92,7 +117,7 @@ export function requestSchemas(allowed: readonly NumberType[]) {
     /** `PATCH /calls/:id`: at least one field. The priority is fixed: it is in the place that the call's attempts queue under. */
     change: z
       .strictObject(
-        { ...fields, to: fields.to.optional(), scriptId: scriptId.optional() },
+        { ...fields, to: fields.to.optional(), scriptId: scriptId.optional(), webhookUrl: url.nullable().optional() },
         // Some fields it refuses are known very well.
         { error: ({ code }) => (code === 'unrecognized_keys' ? 'is not a field that can be changed' : undefined) },
       )

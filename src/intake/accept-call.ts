@@ -65,7 +65,7 @@ function noneIfDeadlock(error: unknown): undefined {
 }
 
 function newCallOf({ request, requestKey, source }: IncomingCall, policy: AcceptancePolicy): NewCall {
-  const { to, scriptId, metadata = {}, expiresAt, priority = priorities.usual } = request;
+  const { to, scriptId, metadata = {}, expiresAt, priority = priorities.usual, webhookUrl } = request;
   return {
     id: randomUUID(),
     to,
@@ -76,17 +76,30 @@ function newCallOf({ request, requestKey, source }: IncomingCall, policy: Accept
     maxAttempts: policy.MAX_ATTEMPTS,
     requestKey,
     requestHash:
-      requestKey === null ? null : hashOf({ to, scriptId, metadata, expiresAt: expiresAt ?? null, priority }),
+      requestKey === null
+        ? null
+        : hashOf({ to, scriptId, metadata, expiresAt: expiresAt ?? null, priority, webhookUrl: webhookUrl ?? null }),
     source,
+    webhookUrl: webhookUrl ?? null,
   };
 }
 
+interface HashedRequest {
+  [name: string]: Json;
+  priority: number;
+  webhookUrl: string | null;
+}
+
 /**
- * What two requests with one key are compared by. The usual priority is left out: named or not it asks for the same, and
- * the hashes that earlier releases stored know of none.
+ * What two requests with one key are compared by. The usual priority is left out, and a webhookUrl that there is not:
+ * named or not they ask for the same, and the hashes that earlier releases stored know of neither.
  */
-function hashOf({ priority, ...request }: { [name: string]: Json; priority: number }): string {
-  const compared = priority === priorities.usual ? request : { ...request, priority };
+function hashOf({ priority, webhookUrl, ...request }: HashedRequest): string {
+  const compared = {
+    ...request,
+    ...(priority !== priorities.usual && { priority }),
+    ...(webhookUrl !== null && { webhookUrl }),
+  };
   return createHash('sha256').update(canonicalJson(compared)).digest('hex');
 }
 

@@ -17,7 +17,7 @@ const editedUnlessStarting = sql<'START' | 'EDITED'>`case when handoff = 'START'
  * @throws CallError CALL_NOT_FOUND, CALL_NOT_PENDING, or NUMBER_BUSY for a new number that has an active call
  */
 export async function editCall(db: Database, id: string, change: CallChange): Promise<CallRow> {
-  const { to, scriptId, metadata, expiresAt } = change;
+  const { to, scriptId, metadata, expiresAt, webhookUrl } = change;
   return changeCall(db, id, 'CALL_NOT_PENDING', to, {
     from: ['PENDING'],
     set: {
@@ -25,6 +25,7 @@ export async function editCall(db: Database, id: string, change: CallChange): Pr
       ...(scriptId !== undefined && { script_id: scriptId }),
       ...(metadata !== undefined && { metadata: JSON.stringify(metadata) }),
       ...(expiresAt !== undefined && { expires_at: expiresAt }),
+      ...(webhookUrl !== undefined && { webhook_url: webhookUrl, webhook_gone_at: null }),
       handoff: editedUnlessStarting,
       handoff_at: sql`now()`,
     },

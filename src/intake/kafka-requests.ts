@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import { backoffSeconds } from '../call/backoff';
 import { topics as ourTopics } from '../call/names';
-import { requestSchemas } from '../call/request';
+import { requestSchemas, type RequestPolicy } from '../call/request';
 import type { Config } from '../config';
 import type { Broker, Consumer, Producer, ReceivedBatch, ReceivedMessage } from '../events/broker';
 import type { Logger } from '../log';
@@ -12,7 +12,7 @@ import { sendDeadLetters } from './dead-letters';
 import { readRequestMessage, type RefusedMessage, type RequestMessage } from './request-message';
 
 export interface KafkaRequestsDeps extends AcceptMessagesDeps {
-  config: Pick<Config, 'ALLOWED_NUMBER_TYPES' | 'MAX_ATTEMPTS' | 'DEFAULT_EXPIRY_SECONDS' | 'KAFKA_GROUP_ID'>;
+  config: RequestPolicy & Pick<Config, 'MAX_ATTEMPTS' | 'DEFAULT_EXPIRY_SECONDS' | 'KAFKA_GROUP_ID'>;
   broker: Broker;
   log: Logger;
   /** Other names than the contract's: for tests that share brokers. */
@@ -53,7 +53,7 @@ class RequestIntake {
     private readonly producer: Producer,
     private readonly deadLetterTopic: string,
   ) {
-    this.schema = requestSchemas(deps.config.ALLOWED_NUMBER_TYPES).message;
+    this.schema = requestSchemas(deps.config).message;
   }
 
   /** @throws only what a heartbeat throws: the group is rebalancing, and what is not resolved is delivered again */

@@ -13,6 +13,7 @@ export interface NewCall extends CallPayload {
   requestKey: string | null;
   requestHash: string | null;
   source: string | null;
+  webhookUrl: string | null;
 }
 
 /**
@@ -26,17 +27,17 @@ export async function insertCalls(db: Database, calls: readonly NewCall[]): Prom
     (call) =>
       sql`(${call.id}::uuid, ${call.to}, ${call.scriptId}, ${JSON.stringify(call.metadata)}::jsonb, ${call.priority}::smallint,
         ${call.maxAttempts}::integer, ${call.expiresAt}::timestamptz, ${call.requestKey}::text, ${call.requestHash}::text,
-        ${call.source}::text)`,
+        ${call.source}::text, ${call.webhookUrl}::text)`,
   );
   const { rows } = await sql<CallRow>`
     with accepted as (
       insert into calls (id, to_number, script_id, metadata, priority, max_attempts, expires_at,
-                         request_key, request_hash, source, seq, queue_seq, handoff, handoff_at)
+                         request_key, request_hash, source, webhook_url, seq, queue_seq, handoff, handoff_at)
       select numbered.*, ${placeInQueue(sql.ref('numbered.priority'), sql.ref('numbered.seq'))}, 'START', now()
         from (select new.*, nextval('call_order') as seq
                 from (values ${sql.join(values)})
                   as new (id, to_number, script_id, metadata, priority, max_attempts, expires_at,
-                          request_key, request_hash, source)) as numbered
+                          request_key, request_hash, source, webhook_url)) as numbered
       on conflict do nothing
       returning *
     ), told as (
@@ -48,7 +49,8 @@ export async function insertCalls(db: Database, calls: readonly NewCall[]): Prom
           'status', status, 'attempts', attempts, 'maxAttempts', max_attempts,
           'lastError', last_error, 'externalCallId', external_call_id,
           'createdAt', ${isoTime('created_at')}, 'startedAt', null, 'endedAt', null,
-          'updatedAt', ${isoTime('updated_at')}, 'expiresAt', ${isoTime('expires_at')}, 'nextAttemptAt', null))
+          'updatedAt', ${isoTime('updated_at')}, 'expiresAt', ${isoTime('expires_at')}, 'nextAttemptAt', null,
+          'webhookUrl', webhook_url))
         from accepted
     )
     select * from accepted`.execute(db);

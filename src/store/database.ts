@@ -3,6 +3,8 @@ import pg from 'pg';
 
 import type { KeyAccess } from '../call/access';
 import type { AttemptOutcome, CallStatus, Metadata, ReportStatus } from '../call/call';
+import type { CallEventType } from '../call/event';
+import type { WebhookDeliveryState } from '../call/webhook';
 
 /** bigint columns here count rows and events: they stay far below 2^53, so a number holds them. */
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
@@ -46,6 +48,9 @@ export interface CallsTable {
   request_hash: string | null;
   /** `<topic>/<partition>/<offset>` of the message it came by. */
   source: string | null;
+  webhook_url: string | null;
+  /** When that URL answered 410 Gone: nothing is sent to it any more. */
+  webhook_gone_at: NullableTime;
 }
 
 export interface AttemptsTable {
@@ -101,6 +106,73 @@ export interface CallEventsTable {
   published_at: NullableTime;
 }
 
+export interface WebhookEndpointsTable {
+  id: Generated<string>;
+  /** Order of registration. */
+  seq: Generated<number>;
+  url: string;
+  description: string;
+  /** Null for all. */
+  event_types: CallEventType[] | null;
+  /** The newest first. */
+  secrets: Json<WebhookSecret[]>;
+  disabled_at: NullableTime;
+  disabled_reason: string | null;
+  /** Since when every try has failed; null where the last one did not. */
+  failing_since: NullableTime;
+  created_at: Generated<Date>;
+  updated_at: Generated<Date>;
+}
+
+export interface WebhookSecret {
+  /** `whsec_…` */
+  secret: string;
+  createdAt: string;
+  /** Set where it was rotated: signs until then. */
+  expiresAt: string | null;
+}
+
+export interface WebhookDeliveriesTable {
+  id: Generated<string>;
+  /** Order in which they were written. */
+  seq: Generated<number>;
+  /** Null where it goes to the call's own `webhookUrl`. The endpoint may have been deleted since. */
+  endpoint_id: string | null;
+  event_id: number;
+  /** Null for `call.rejected`. */
+  call_id: string | null;
+  /** Where it goes, or where its last try went: the endpoint's URL may change. */
+  url: string;
+  state: Generated<WebhookDeliveryState>;
+  /** 1, and one more for each time it is to be delivered anew: each has a workflow of its own. */
+  round: Generated<number>;
+  /** Set once Temporal has the round's workflow; until then the row is the order to start it. */
+  started_at: NullableTime;
+  /** Tries begun, in all rounds. */
+  tries: Generated<number>;
+  /** Tries of this round whose outcome is known: its place in the schedule of retries. */
+  round_tries: Generated<number>;
+  next_try_at: NullableTime;
+  last_status: number | null;
+  last_error: string | null;
+  created_at: Generated<Date>;
+  ended_at: NullableTime;
+}
+
+export interface WebhookTriesTable {
+  delivery_id: string;
+  number: number;
+  at: Generated<Date>;
+  url: string;
+  duration_ms: number | null;
+  /** What the receiver answered; null where it did not, or the worker died before it could be written down. */
+  status: number | null;
+  /** Why the try failed; null where it did not, or while it lasts. */
+  error: string | null;
+  /** How the receiver's answer began. */
+  response: string | null;
+}
+
 export interface ReconcilerMendsTable {
   duty: string;
   /** How many things it has mended, ever. */
@@ -132,6 +204,9 @@ export interface Schema {
   attempts: AttemptsTable;
   provider_reports: ProviderReportsTable;
   call_events: CallEventsTable;
+  webhook_endpoints: WebhookEndpointsTable;
+  webhook_deliveries: WebhookDeliveriesTable;
+  webhook_tries: WebhookTriesTable;
   reconciler_mends: ReconcilerMendsTable;
 }
 

@@ -18,12 +18,13 @@ export function callOf(row: CallRow): Call {
     updatedAt: row.updated_at.toISOString(),
     expiresAt: row.expires_at.toISOString(),
     nextAttemptAt: row.next_attempt_at?.toISOString() ?? null,
+    webhookUrl: row.webhook_url,
   };
 }
 
-/** The Call that an event's body tells of. Before there were priorities it named none: every call had the usual one. */
-export function callToldIn({ call }: { call: Omit<Call, 'priority'> & Partial<Call> }): Call {
-  return { priority: priorities.usual, ...call };
+/** The Call that an event's body tells of. One written by an earlier release lacks what calls did not have then. */
+export function callToldIn({ call }: { call: Omit<Call, 'priority' | 'webhookUrl'> & Partial<Call> }): Call {
+  return { priority: priorities.usual, webhookUrl: null, ...call };
 }
 
 /** The contract's Attempt from the row of one that has begun. @throws Error for an attempt still waiting for its slot */

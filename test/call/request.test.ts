@@ -2,7 +2,7 @@ import { CallError } from '../../src/call/errors';
 import { keySchema, parseRequest, requestSchemas } from '../../src/call/request';
 import { readConfig } from '../../src/config';
 
-const schemas = requestSchemas(readConfig({}).ALLOWED_NUMBER_TYPES);
+const schemas = requestSchemas(readConfig({}));
 const valid = { to: '+966501234567', scriptId: 'testScript' };
 const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1_000).toISOString();
 

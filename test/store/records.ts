@@ -26,6 +26,7 @@ export function newCall(values: Partial<NewCall> = {}): NewCall {
     requestKey: null,
     requestHash: null,
     source: null,
+    webhookUrl: null,
     ...values,
   };
 }
