@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
+
 import { z } from 'zod';
 
-import { numberTypes } from './call/phone-number';
+import { countries, numberTypes } from './call/phone-number';
 import { isNetwork } from './call/webhook-url';
 
 /**
@@ -54,6 +56,7 @@ export const settingsSchema = z.object({
     .prefault('127.0.0.1:9092'),
   TEMPORAL_ADDRESS: z.string().regex(hostAndPort, 'must be host:port').prefault('127.0.0.1:7233'),
   TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  TEMPORAL_API_KEY: z.string().optional(),
   MAX_CONCURRENT_CALLS: wholeNumber(1, 100_000).prefault('30'),
   MAX_ATTEMPTS: wholeNumber(1, 100).prefault('3'),
   RETRY_INITIAL_SECONDS: decimal(0.001, 86_400).prefault('5'),
@@ -67,6 +70,9 @@ export const settingsSchema = z.object({
     .transform((value) => value.split(',').map((type) => type.trim()))
     .pipe(z.array(z.enum(numberTypes, `must be among ${numberTypes.join(', ')}`)))
     .prefault('MOBILE,FIXED_LINE,FIXED_LINE_OR_MOBILE,VOIP,TOLL_FREE,UAN'),
+  ALLOWED_COUNTRIES: list(
+    z.enum(countries, 'must be ISO 3166 codes such as SA, several separated by commas'),
+  ).optional(),
   PROVIDER: z.enum(['http'], 'allowed: http').default('http'),
   PROVIDER_BASE_URL: url('http', 'https').prefault('http://127.0.0.1:3100'),
   PROVIDER_TIMEOUT_SECONDS: decimal(0.1, 300).prefault('10'),
@@ -86,6 +92,12 @@ export const settingsSchema = z.object({
   HEALTH_PORT: wholeNumber(0, 65535).optional(),
 });
 
+/**
+ * Settings that hold a secret, or may: instead of one, NAME_FILE may name a file that holds it, as Docker and Kubernetes
+ * hand out secrets. A file is not seen by who can list the processes of a machine with their environments.
+ */
+export const secretSettings: readonly string[] = ['DATABASE_URL', 'REDIS_URL', 'TEMPORAL_API_KEY', 'WEBHOOK_SECRET'];
+
 export type Config = Readonly<z.output<typeof settingsSchema>>;
 
 /** Thrown for settings that are wrong; its message names each with what is allowed. */
@@ -101,18 +113,48 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   return Object.freeze(parseSettings(settingsSchema, env));
 }
 
-/** Parses any program's settings the same way: empty means unset, and one error names everything that is wrong. */
+/**
+ * Parses any program's settings the same way: empty means unset, a secret may come by a file, and one error names
+ * everything that is wrong.
+ */
 export function parseSettings<Schema extends z.ZodObject>(
   schema: Schema,
   env: Readonly<Record<string, string | undefined>>,
 ): z.output<Schema> {
-  const given = Object.fromEntries(
-    Object.keys(schema.shape).flatMap((name) =>
-      env[name] === undefined || env[name] === '' ? [] : [[name, env[name]]],
-    ),
-  );
+  const given: Record<string, string> = {};
+  const problems: string[] = [];
+  for (const name of Object.keys(schema.shape)) {
+    try {
+      const value = givenValue(name, env);
+      if (value) given[name] = value;
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      problems.push(error.message);
+    }
+  }
   const parsed = schema.safeParse(given);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`);
+  if (parsed.success && problems.length === 0) return parsed.data;
+  const issues = parsed.error?.issues ?? [];
+  problems.push(...issues.map((issue) => `${String(issue.path[0])} ${issue.message}`));
   throw new ConfigError(`Wrong settings: ${problems.join('; ')}. See .env.example for each setting.`);
+}
+
+/** @throws ConfigError */
+function givenValue(name: string, env: Readonly<Record<string, string | undefined>>): string | undefined {
+  const file = secretSettings.includes(name) ? env[`${name}_FILE`] : undefined;
+  if (!file) return env[name];
+  if (env[name]) throw new ConfigError(`${name} and ${name}_FILE are both set, where one of them is to be`);
+  const value = readSecret(name, file);
+  if (value === '') throw new ConfigError(`${name}_FILE names a file that is empty`);
+  return value;
+}
+
+/** The file's text without the line end that editors and `echo` put after it. */
+function readSecret(name: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ConfigError(`${name}_FILE names a file that cannot be read (${code ?? String(error)})`);
+  }
 }

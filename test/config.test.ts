@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { z } from 'zod';
 
 import { ConfigError, parseSettings, readConfig, settingsSchema } from '../src/config';
@@ -112,6 +116,8 @@ const wrong: [string, string, RegExp][] = [
   ['PUBLIC_BASE_URL', 'ftp://example.org', /http:\/\/ or https:\/\//],
   ['WEBHOOK_SIGNED_CONTENT', 'both', /allowed: timestamp\.body, body/],
   ['ALLOWED_NUMBER_TYPES', 'MOBILE,SATELITE', /among MOBILE.*SATELLITE/],
+  ['ALLOWED_COUNTRIES', 'SA,Germany', /ISO 3166/],
+  ['ALLOWED_COUNTRIES', 'sa', /ISO 3166/],
   ['LOG_LEVEL', 'loud', /allowed: .*info/],
 ];
 
@@ -147,6 +153,52 @@ test('an error shows no value: passwords and secrets stand in them', () => {
     PROVIDER: 'hunter8',
   });
   expect(message).not.toMatch(/hunter/);
+});
+
+describe('a secret may come by a file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'secrets-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const fileWith = (text: string) => {
+    const path = join(folder, String(Math.random()));
+    writeFileSync(path, text);
+    return path;
+  };
+
+  test.each([
+    ['DATABASE_URL', 'postgres://user:hunter2@db/calls'],
+    ['REDIS_URL', 'rediss://:hunter2@redis'],
+    ['TEMPORAL_API_KEY', 'hunter2'],
+    ['WEBHOOK_SECRET', 'hunter2 with spaces '],
+  ] as const)('%s_FILE', (name, value) => {
+    for (const text of [value, `${value}\n`, `${value}\r\n`]) {
+      expect(readConfig({ [`${name}_FILE`]: fileWith(text) })[name]).toBe(value);
+    }
+  });
+
+  test('and is held to the same rules, without being shown', () => {
+    const message = complaint({ DATABASE_URL_FILE: fileWith('mysql://user:hunter2@db/x') });
+    expect(message).toMatch(/DATABASE_URL must be a URL starting with postgres:/);
+    expect(message).not.toContain('hunter2');
+  });
+
+  test('but not beside the setting itself, from an empty file or from none', () => {
+    const message = complaint({
+      WEBHOOK_SECRET: 'hunter2',
+      WEBHOOK_SECRET_FILE: fileWith('hunter3'),
+      REDIS_URL_FILE: fileWith('\n'),
+      DATABASE_URL_FILE: join(folder, 'nowhere'),
+      PORT: 'x',
+    });
+    expect(message).toMatch(/WEBHOOK_SECRET and WEBHOOK_SECRET_FILE are both set/);
+    expect(message).toMatch(/REDIS_URL_FILE names a file that is empty/);
+    expect(message).toMatch(/DATABASE_URL_FILE names a file that cannot be read \(ENOENT\)/);
+    expect(message).toMatch(/PORT must be a whole number/);
+    expect(message).not.toMatch(/hunter/);
+  });
+
+  test('an empty name of a file counts as none; other settings have no file', () => {
+    expect(readConfig({ WEBHOOK_SECRET_FILE: '', PORT_FILE: fileWith('80') })).toEqual(readConfig({}));
+  });
 });
 
 test('other programs read their settings by the same rules', () => {

@@ -1,4 +1,4 @@
-import { parsePhoneNumberWithError, ParseError } from 'libphonenumber-js/max';
+import { getCountries, parsePhoneNumberWithError, ParseError } from 'libphonenumber-js/max';
 
 /** Calling codes of satellite networks and of carriers without a country; the numbering plans call them mobile. */
 const satelliteCallingCodes = ['870', '881', '882', '883'];
@@ -19,14 +19,23 @@ export const numberTypes = [
 ] as const;
 export type NumberType = (typeof numberTypes)[number];
 
+/** Those that the numbering plans know, by their ISO 3166 codes. */
+export const countries = getCountries();
+
+/** The settings that say which numbers may be called. */
+export interface CallableNumbers {
+  ALLOWED_NUMBER_TYPES: readonly NumberType[];
+  /** Left out: those of every country, and those of none, such as a satellite network's. */
+  ALLOWED_COUNTRIES?: readonly (typeof countries)[number][] | undefined;
+}
+
 /**
  * Checks that a string is, to the letter, the E.164 form of a number that can exist and may be called. Nothing is
  * repaired: a space, an extension or another script's digits are refused, so that one number has one spelling.
  *
- * @param allowed number types that may be called, from the setting ALLOWED_NUMBER_TYPES
  * @returns undefined when all is well, else what is wrong, in words for the client
  */
-export function numberProblem(value: string, allowed: readonly NumberType[]): string | undefined {
+export function numberProblem(value: string, callable: CallableNumbers): string | undefined {
   if (!/^\+[1-9][0-9]{6,14}$/.test(value)) {
     return 'must be a phone number in E.164 form, such as +966501234567';
   }
@@ -34,8 +43,12 @@ export function numberProblem(value: string, allowed: readonly NumberType[]): st
     const number = parsePhoneNumberWithError(value);
     if (!number.isValid() || number.number !== value) return 'is not a number that exists in any numbering plan';
     const type = satelliteCallingCodes.includes(number.countryCallingCode) ? 'SATELLITE' : number.getType();
-    if (type === undefined || !allowed.includes(type)) {
+    if (type === undefined || !callable.ALLOWED_NUMBER_TYPES.includes(type)) {
       return `is of type ${type ?? 'unknown'}, which may not be called (setting ALLOWED_NUMBER_TYPES)`;
+    }
+    const { country } = number;
+    if (callable.ALLOWED_COUNTRIES && !(country && callable.ALLOWED_COUNTRIES.includes(country))) {
+      return `is of ${country ?? 'no country'}, which may not be called (setting ALLOWED_COUNTRIES)`;
     }
     return undefined;
   } catch (error) {

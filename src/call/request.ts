@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { priorities, type Json, type Metadata } from './call';
 import { CallError, type FieldError } from './errors';
-import { numberProblem, type NumberType } from './phone-number';
+import { numberProblem, type CallableNumbers } from './phone-number';
 import { webhookUrlProblem, type AllowedNetworks } from './webhook-url';
 
 const maxMetadataBytes = 8 * 1024;
@@ -72,11 +72,11 @@ const priority = z
     description: 'The lower, the sooner the call is served; those of one priority are served in order of acceptance.',
   });
 
-const to = (allowed: readonly NumberType[]) =>
+const to = (callable: CallableNumbers) =>
   z
     .string()
     .superRefine((value, context) => {
-      const problem = numberProblem(value, allowed);
+      const problem = numberProblem(value, callable);
       if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
     })
     .meta({ example: '+966501234567', description: 'Whom to call, E.164.' });
@@ -92,15 +92,14 @@ export const webhookUrl = (allowed: AllowedNetworks) =>
     .meta({ format: 'uri', maxLength: 2_048, example: 'https://example.org/webhooks' });
 
 /** The settings that decide what is accepted. */
-export interface RequestPolicy {
-  readonly ALLOWED_NUMBER_TYPES: readonly NumberType[];
+export interface RequestPolicy extends CallableNumbers {
   readonly WEBHOOK_ALLOWED_NETWORKS: AllowedNetworks;
 }
 
 /** The schemas of what clients send, one for both doors. Unknown fields are refused by name. */
 export function requestSchemas(policy: RequestPolicy) {
   const fields = {
-    to: to(policy.ALLOWED_NUMBER_TYPES),
+    to: to(policy),
     scriptId,
     metadata: metadata.optional(),
     expiresAt: expiresAt.optional(),

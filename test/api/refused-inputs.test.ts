@@ -108,6 +108,18 @@ describe('numbers that are refused', () => {
       await generous.close();
     }
   });
+
+  test('numbers of other countries than those that the setting allows get 400 naming `to`', async () => {
+    const local = await startApi({ env: { ALLOWED_COUNTRIES: 'SA,AE' } });
+    try {
+      expect((await local.acceptCall({ to: '+971501234567' })).payload.to).toBe('+971501234567');
+      const answer = await local.request('POST', '/calls', { json: { to: '+12015550123', scriptId: 'testScript' } });
+      expectProblem(answer, 400, 'INVALID_REQUEST');
+      expect(answer.body['error']).toMatch(/^to is of US/);
+    } finally {
+      await local.close();
+    }
+  });
 });
 
 describe('fields that are refused by name', () => {

@@ -1,7 +1,9 @@
-import { maskNumber, numberProblem, numberTypes, type NumberType } from '../../src/call/phone-number';
+import { countries, maskNumber, numberProblem, numberTypes, type NumberType } from '../../src/call/phone-number';
 import { readConfig } from '../../src/config';
 
-const allowedByDefault = readConfig({}).ALLOWED_NUMBER_TYPES;
+const byDefault = readConfig({});
+const ofTypes = (...types: NumberType[]) => ({ ALLOWED_NUMBER_TYPES: types });
+const ofEveryType = ofTypes(...numberTypes);
 const spelling = /E\.164/;
 const plan = /is not a number that exists in any numbering plan/;
 
@@ -38,7 +40,7 @@ describe('a number is accepted only as the one E.164 spelling of itself', () => 
     ['a plus sign alone', '+'],
     ['nothing', ''],
   ])('%s is refused', (_, value) => {
-    expect(numberProblem(value, numberTypes)).toMatch(spelling);
+    expect(numberProblem(value, ofEveryType)).toMatch(spelling);
   });
 
   test.each([
@@ -49,7 +51,7 @@ describe('a number is accepted only as the one E.164 spelling of itself', () => 
     ['a country code that no country has', '+999123456789'],
     ['an area code from 1', '+11234567890'],
   ])('%s is refused as a number that no plan has', (_, value) => {
-    expect(numberProblem(value, numberTypes)).toMatch(plan);
+    expect(numberProblem(value, ofEveryType)).toMatch(plan);
   });
 
   test.each([
@@ -63,7 +65,7 @@ describe('a number is accepted only as the one E.164 spelling of itself', () => 
     ['an Italian landline, whose zero belongs to it', '+390612345678'],
     ['a toll-free number', '+18002345678'],
   ])('%s may be called', (_, value) => {
-    expect(numberProblem(value, allowedByDefault)).toBeUndefined();
+    expect(numberProblem(value, byDefault)).toBeUndefined();
   });
 });
 
@@ -79,13 +81,37 @@ describe('a number of a costly kind is refused unless the setting allows its kin
     ['PREMIUM_RATE', '+448431234567'],
     ['PERSONAL_NUMBER', '+447012345678'],
   ])('%s: %s', (type, value) => {
-    expect(numberProblem(value, allowedByDefault)).toMatch(new RegExp(`${type}.*ALLOWED_NUMBER_TYPES`));
-    expect(numberProblem(value, [...allowedByDefault, type])).toBeUndefined();
+    expect(numberProblem(value, byDefault)).toMatch(new RegExp(`${type}.*ALLOWED_NUMBER_TYPES`));
+    expect(numberProblem(value, ofTypes(type))).toBeUndefined();
   });
 
   test('a kind that is allowed by default is refused where the setting leaves it out', () => {
-    expect(numberProblem('+966501234567', ['FIXED_LINE'])).toMatch(/MOBILE/);
-    expect(numberProblem('+966112345678', ['FIXED_LINE'])).toBeUndefined();
+    expect(numberProblem('+966501234567', ofTypes('FIXED_LINE'))).toMatch(/MOBILE/);
+    expect(numberProblem('+966112345678', ofTypes('FIXED_LINE'))).toBeUndefined();
+  });
+});
+
+describe('a number of a country that the setting leaves out is refused', () => {
+  const inTwoCountries = { ...byDefault, ALLOWED_COUNTRIES: ['SA', 'CA'] as const };
+
+  test.each(['+966501234567', '+966112345678', '+14165550123'])('%s may be called', (value) => {
+    expect(numberProblem(value, inTwoCountries)).toBeUndefined();
+  });
+
+  test.each([
+    ['another country', '+971501234567', 'AE'],
+    ['a country of the same calling code', '+12015550123', 'US'],
+    ['an island of the same calling code', '+18765550123', 'JM'],
+    ['no country, toll-free', '+80012345678', 'no country'],
+  ])('%s', (_, value, of) => {
+    expect(numberProblem(value, byDefault)).toBeUndefined();
+    expect(numberProblem(value, inTwoCountries)).toMatch(new RegExp(`^is of ${of},.*ALLOWED_COUNTRIES`));
+  });
+
+  test('also where its type is allowed; and its type counts where its country is', () => {
+    const satellite = { ALLOWED_NUMBER_TYPES: numberTypes, ALLOWED_COUNTRIES: countries };
+    expect(numberProblem('+881612345678', satellite)).toMatch(/no country/);
+    expect(numberProblem('+19005551234', { ...byDefault, ALLOWED_COUNTRIES: ['US'] })).toMatch(/PREMIUM_RATE/);
   });
 });
 

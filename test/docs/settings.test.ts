@@ -4,7 +4,7 @@ import type { z } from 'zod';
 
 import { infraSettingsSchema, readInfraSettings } from '../../infra/settings';
 import { mockSettingsSchema } from '../../mock-provider/settings';
-import { parseSettings, readConfig, settingsSchema } from '../../src/config';
+import { parseSettings, readConfig, secretSettings, settingsSchema } from '../../src/config';
 import { codeIn, readDocument, section, tableRows } from './documents';
 
 /** The service's own first: what another program shares with it means and defaults to the same. */
@@ -85,5 +85,10 @@ describe("README's settings", () => {
     if (value === 'unset') expect(meaning(name, undefined)).toBeUndefined();
     expect(unit).toBeTruthy();
     expect(words).toBeTruthy();
+  });
+
+  it('name each secret that may come by a file', () => {
+    const named = section(readDocument('README.md'), 'Settings').match(/\b[A-Z_]+_FILE\b/g) ?? [];
+    expect(named.map((name) => name.replace(/_FILE$/, '')).sort()).toEqual([...secretSettings].sort());
   });
 });
