@@ -9,7 +9,7 @@ import { getCalls } from './call-list';
 import { receiveCallStatus, type CallbackDeps } from './callbacks';
 import { getAttempts, getCall, getEvents, patchCall, postCall, type CallsDeps } from './calls';
 import type { ApiEnv, Endpoint } from './endpoint';
-import { serveDocs } from './docs';
+import { getDescription, getDocs, serveAssetsOfDocs } from './docs';
 import { getHealth, getReadiness, type DependencyChecks } from './health';
 import { getMetrics, type MetricsDeps } from './metrics';
 import { renderError } from './render-error';
@@ -27,6 +27,7 @@ type Row = [method: 'get' | 'post' | 'patch', path: string, endpoint: Endpoint];
 /** The API: every route, and what becomes of requests that are none's. */
 export function createApp(apiDeps: ApiDeps): Api {
   const deps = { ...apiDeps, schemas: requestSchemas(apiDeps.config) };
+  const app: Api = new OpenAPIHono<ApiEnv>();
   const table: Row[] = [
     ['post', '/calls', postCall(deps)],
     ['get', '/calls', getCalls(deps)],
@@ -40,28 +41,26 @@ export function createApp(apiDeps: ApiDeps): Api {
     ['get', '/metrics', getMetrics(deps)],
     ['get', '/health', getHealth()],
     ['get', '/ready', getReadiness(deps.checks)],
+    ['get', '/openapi.json', getDescription(() => documentOf(app))],
+    ['get', '/docs', getDocs()],
   ];
-
-  const app: Api = new OpenAPIHono<ApiEnv>();
   app.use(requestContext(deps.log));
   for (const [method, path, { description, handle }] of table) {
     app.openAPIRegistry.registerPath({ ...description, method, path });
     app.on(method.toUpperCase(), routingPath(path), handle);
   }
-  serveDescription(app);
-  serveDocs(app);
+  serveAssetsOfDocs(app);
   refuseOtherMethods(app);
   app.notFound((c) => renderError(c, new CallError('ROUTE_NOT_FOUND'), deps.log));
   app.onError((error, c) => renderError(c, error, deps.log));
   return app;
 }
 
-function serveDescription(app: Api): void {
-  const document = app.getOpenAPI31Document({
+function documentOf(app: Api) {
+  return app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: { title: 'AI Call Orchestrator', version: '1', description: 'Places phone calls exactly as promised.' },
   });
-  app.get('/openapi.json', (c) => c.json(document, 200));
 }
 
 /** After all routes: what comes this far on a path that is known came with a method that is not. */

@@ -6,7 +6,7 @@ import { cancelCall, retryCall } from '../intake/change-call';
 import type { Starter } from '../intake/starter';
 import type { CallRow, Database } from '../store/database';
 import { callOf } from '../store/rows';
-import { callIdOf, jsonAnswer, problemAnswers, type ApiContext, type Endpoint } from './endpoint';
+import { bodyProblems, callIdOf, jsonAnswer, problemAnswers, type ApiContext, type Endpoint } from './endpoint';
 import { readOptionalJson } from './read-body';
 import { callSchema } from './schemas';
 
@@ -33,7 +33,7 @@ export function postCancel({ db, starter }: CallActionDeps): Endpoint {
       request,
       responses: {
         200: jsonAnswer('The call, CANCELED', callSchema),
-        ...problemAnswers('INVALID_ID', 'INVALID_REQUEST', 'CALL_NOT_FOUND', 'CALL_ALREADY_ENDED'),
+        ...problemAnswers('INVALID_ID', ...bodyProblems, 'CALL_NOT_FOUND', 'CALL_ALREADY_ENDED'),
       },
     },
     handle: (c) => act(c, starter, (id) => cancelCall(db, id)),
@@ -50,7 +50,7 @@ export function postRetry({ db, config, starter }: CallActionDeps): Endpoint {
       request,
       responses: {
         200: jsonAnswer('The call, PENDING', callSchema),
-        ...problemAnswers('INVALID_ID', 'INVALID_REQUEST', 'CALL_NOT_FOUND', 'CALL_NOT_RETRYABLE', 'NUMBER_BUSY'),
+        ...problemAnswers('INVALID_ID', ...bodyProblems, 'CALL_NOT_FOUND', 'CALL_NOT_RETRYABLE', 'NUMBER_BUSY'),
       },
     },
     handle: (c) => act(c, starter, (id) => retryCall(db, id, config)),

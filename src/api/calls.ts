@@ -11,7 +11,7 @@ import { listEvents } from '../store/call-events';
 import { findCall } from '../store/calls';
 import type { CallRow, Database } from '../store/database';
 import { callOf } from '../store/rows';
-import { callIdOf, jsonAnswer, problemAnswers, type ApiContext, type Endpoint } from './endpoint';
+import { bodyProblems, callIdOf, jsonAnswer, problemAnswers, type ApiContext, type Endpoint } from './endpoint';
 import { readJson } from './read-body';
 import { attemptListSchema, callSchema, eventListSchema } from './schemas';
 
@@ -25,7 +25,6 @@ export interface CallsDeps {
 const keyHeader = 'Idempotency-Key';
 const headersSchema = z.object({ [keyHeader]: keySchema.optional() });
 const params = z.object({ id: z.uuid() });
-const bodyProblems = ['INVALID_REQUEST', 'INVALID_JSON', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const;
 
 /** `POST /calls`: answered once the call is durable, whether or not Temporal is there. */
 export function postCall({ db, config, starter, schemas }: CallsDeps): Endpoint {

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { z } from '@hono/zod-openapi';
 import { absolutePath } from 'swagger-ui-dist';
 
 import type { Api } from './app';
+import { jsonAnswer, type Endpoint } from './endpoint';
 
 const page = `<!doctype html>
 <html lang="en">
@@ -29,13 +31,39 @@ const assets = { 'swagger-ui.css': 'text/css', 'swagger-ui-bundle.js': 'text/jav
 const contentSecurityPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
 
+/** `GET /openapi.json`. @param document asked for once, when every route is there */
+export function getDescription(document: () => object): Endpoint {
+  let made: object | undefined;
+  return {
+    access: 'open',
+    description: {
+      summary: 'This description',
+      tags: ['Description'],
+      responses: { 200: jsonAnswer('OpenAPI 3.1', z.looseObject({ openapi: z.string() })) },
+    },
+    handle: (c) => c.json((made ??= document()), 200),
+  };
+}
+
 /** `GET /docs`: a page to read and try the API, from /openapi.json, with nothing from elsewhere. */
-export function serveDocs(app: Api): void {
+export function getDocs(): Endpoint {
+  return {
+    access: 'open',
+    description: {
+      summary: 'A page to read and try the API',
+      tags: ['Description'],
+      responses: { 200: { description: 'The page', content: { 'text/html': { schema: z.string() } } } },
+    },
+    handle: (c) => {
+      c.header('Content-Security-Policy', contentSecurityPolicy);
+      return c.html(page, 200);
+    },
+  };
+}
+
+/** What the page is made of, and the way to it from the root. */
+export function serveAssetsOfDocs(app: Api): void {
   app.get('/', (c) => c.redirect('/docs', 302));
-  app.get('/docs', (c) => {
-    c.header('Content-Security-Policy', contentSecurityPolicy);
-    return c.html(page, 200);
-  });
   app.get('/docs/start.js', (c) => c.body(start, 200, { 'Content-Type': 'text/javascript' }));
   for (const [name, type] of Object.entries(assets)) {
     app.get(`/docs/${name}`, async (c) =>

@@ -1,4 +1,4 @@
-import type { RouteConfig, z } from '@hono/zod-openapi';
+import { z, type RouteConfig } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 
 import type { Access } from '../call/access';
@@ -37,6 +37,9 @@ export function callIdOf(c: ApiContext): string {
   return id.toLowerCase();
 }
 
+/** What a body may be refused for, before anything else is asked. */
+export const bodyProblems = ['INVALID_REQUEST', 'INVALID_JSON', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const;
+
 /** Describes a JSON answer. */
 export function jsonAnswer(description: string, schema: z.ZodType) {
   return { description, content: { 'application/json': { schema } } };
@@ -54,7 +57,9 @@ export function problemAnswers(...codes: ErrorCode[]) {
       status,
       {
         description: group.map((code) => `${code}: ${errorCatalogue[code].title}`).join('; '),
-        content: { 'application/problem+json': { schema: problemSchema } },
+        content: {
+          'application/problem+json': { schema: z.intersection(problemSchema, z.object({ code: z.enum(group) })) },
+        },
       },
     ]),
   );

@@ -6,6 +6,7 @@ import { listen } from '../../src/api/server';
 import type { Call } from '../../src/call/call';
 import { readConfig, type Config } from '../../src/config';
 import type { CallRow } from '../../src/store/database';
+import { ApiDocument, isJson } from '../support/api-document';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 
 export interface ApiUnderTest extends TestDatabase {
@@ -16,6 +17,7 @@ export interface ApiUnderTest extends TestDatabase {
   /** The attempts whose reports were to be delivered, in order. */
   delivered: string[];
   logLines: Record<string, unknown>[];
+  /** Its answer is held to /openapi.json. */
   request: (method: string, path: string, options?: RequestOptions) => Promise<Answer>;
   /** A PENDING call to a number of its own. */
   acceptCall: (fields?: Record<string, unknown>) => Promise<Call>;
@@ -88,6 +90,7 @@ export async function startApi(options: ApiOptions = {}): Promise<ApiUnderTest> 
 }
 
 function requestTo(url: string): ApiUnderTest['request'] {
+  let document: Promise<ApiDocument> | undefined;
   return async (method, path, { json, raw, headers = {} } = {}) => {
     const response = await fetch(`${url}${path}`, {
       method,
@@ -95,8 +98,9 @@ function requestTo(url: string): ApiUnderTest['request'] {
       body: json === undefined ? (raw ?? null) : JSON.stringify(json),
     });
     const text = await response.text();
-    const isJson = response.headers.get('Content-Type')?.includes('json') === true && text !== '';
-    const body = isJson ? (JSON.parse(text) as Record<string, unknown>) : {};
+    document ??= ApiDocument.servedAt(url);
+    (await document).hold(method, path, { status: response.status, headers: response.headers, text });
+    const body = isJson(response) && text !== '' ? (JSON.parse(text) as Record<string, unknown>) : {};
     return { status: response.status, headers: response.headers, text, body };
   };
 }

@@ -4,6 +4,7 @@ import { pickFreePorts } from '../../infra/tcp-port';
 import type { Attempt, Call } from '../../src/call/call';
 import type { CallEvent } from '../../src/call/event';
 import { isFinal } from '../../src/call/transitions';
+import { ApiDocument } from './api-document';
 import { createTestDatabase, type TestDatabase } from './database';
 import { emptyRedisDatabase } from './redis';
 import { RoleProcess, type Role } from './role-process';
@@ -25,6 +26,7 @@ export interface ProviderStats {
  */
 export class Service {
   readonly processes: RoleProcess[] = [];
+  private document: ApiDocument | undefined;
 
   private constructor(
     readonly database: TestDatabase,
@@ -74,6 +76,7 @@ export class Service {
   async run(role: Role, env: Record<string, string> = {}): Promise<RoleProcess> {
     const started = await RoleProcess.start(role, { ...this.settings, ...env });
     this.processes.push(started);
+    if (role === 'api') this.document ??= await ApiDocument.servedAt(this.url);
     return started;
   }
 
@@ -102,8 +105,11 @@ export class Service {
       .join('');
   }
 
-  request(path: string, init?: RequestInit): Promise<Response> {
-    return fetch(`${this.url}${path}`, init);
+  /** Its answer is held to /openapi.json; of one that streams, all but the body. */
+  async request(path: string, init?: RequestInit): Promise<Response> {
+    const response = await fetch(`${this.url}${path}`, init);
+    await this.document?.holdResponse(init?.method ?? 'GET', path, response);
+    return response;
   }
 
   post(path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> {
