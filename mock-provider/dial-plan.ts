@@ -32,6 +32,8 @@ export interface DialPlan {
   readonly outcome: Outcome;
   /** Time on the line; `Infinity` stays until it is hung up. */
   readonly seconds: number;
+  /** Ends it before its time, once this settles. */
+  readonly endsWith?: Promise<unknown>;
   readonly failureReason?: string;
   /** Default: accepted at once. A repeat of a known key is always accepted at once. */
   readonly answer?: Answer;

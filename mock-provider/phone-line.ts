@@ -66,6 +66,7 @@ export class PhoneLine {
     let onReported = (): void => undefined;
     const reported = new Promise<void>((resolve) => (onReported = resolve));
     this.#live.set(callId, { callId, dial, plan, placedAt: Date.now(), timer, reported, onReported });
+    void plan.endsWith?.finally(end);
     this.#counter.placed(dial);
     this.#log.info({ callId, number: maskNumber(dial.to), scriptId: dial.scriptId }, 'call placed');
     return { callId, reported };

@@ -24,13 +24,26 @@ afterAll(async () => {
   await own.close();
 });
 
-/** Thirty on the line and fifty waiting by Redis's own count; those that are dialled from here on are over soon. */
-async function thirtyAndFifty(rehearsal: Rehearsal): Promise<void> {
-  stage.decide = () => stage.usually({ seconds: 20 });
+/**
+ * Thirty on the line and fifty waiting by Redis's own count; those that are dialled from here on are over soon.
+ *
+ * @returns what lets the thirty end, once Redis has them and the fifty again
+ */
+async function thirtyAndFifty(rehearsal: Rehearsal): Promise<() => Promise<void>> {
+  const release = stage.holdTheLine();
   await rehearsal.place(80);
   await rehearsal.untilOnTheLine(30);
-  await waitUntil('50 wait', async () => (await stage.redis.zcard('{slots}:queue')) === 50, 60);
+  await untilRedisHasAll();
   stage.decide = () => stage.usually({ seconds: 3 });
+  return async () => {
+    await untilRedisHasAll();
+    release();
+  };
+}
+
+async function untilRedisHasAll(): Promise<void> {
+  const counts = () => Promise.all([stage.redis.hlen('{slots}:holders'), stage.redis.zcard('{slots}:queue')]);
+  await waitUntil('30 hold a slot in Redis, 50 wait', async () => (await counts()).join() === '30,50', 60);
 }
 
 /**
@@ -50,9 +63,10 @@ async function untilTold(line: string): Promise<void> {
 
 test('4: Redis is emptied with 30 in progress and 50 waiting: never a 31st, and the order is kept', () =>
   stage.rehearse(4, 'Redis flushed, 30 in progress, 50 waiting', async (rehearsal) => {
-    await thirtyAndFifty(rehearsal);
+    const release = await thirtyAndFifty(rehearsal);
     await stage.redis.flushall();
     rehearsal.fired();
+    await release();
     await rehearsal.converge();
     expect(stage.dialled).toHaveLength(80);
     expectOrderKept();
@@ -60,12 +74,13 @@ test('4: Redis is emptied with 30 in progress and 50 waiting: never a 31st, and 
 
 test.each(['with', 'without'])('5: Redis crashes and comes back %s its data: never a 31st, the order kept', (kept) =>
   stage.rehearse(5, `Redis killed, back ${kept} its data`, async (rehearsal) => {
-    await thirtyAndFifty(rehearsal);
+    const release = await thirtyAndFifty(rehearsal);
     await own.crash('redis');
     rehearsal.fired();
     if (kept === 'without') own.removeData('redis');
     await own.start('redis');
     rehearsal.over();
+    await release();
     await rehearsal.converge();
     expect(stage.dialled).toHaveLength(80);
     expectOrderKept();

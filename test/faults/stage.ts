@@ -83,6 +83,14 @@ export class Stage {
     return { ...this.usual, ...change };
   }
 
+  /** Whoever is dialled from here on stays on the line. @returns what lets them all end, well */
+  holdTheLine(): () => void {
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    this.decide = () => this.usually({ seconds: Infinity, endsWith: released });
+    return release;
+  }
+
   freshNumber(): string {
     return `+96650${String(2_000_000 + this.numbers++)}`;
   }

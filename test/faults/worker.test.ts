@@ -70,16 +70,17 @@ test('2: a worker that was paused while another took over changes nothing when i
 test('3: all workers are killed with 30 in progress: every call ends, and no slot is lost', () =>
   stage.rehearse(3, 'all workers killed, 30 in progress', async (rehearsal) => {
     const workers = [await stage.service.run('worker'), await stage.service.run('worker')];
-    // Longer than it takes to place them all: none ends before the workers are dead.
-    stage.decide = () => stage.usually({ seconds: 15 });
+    const release = stage.holdTheLine();
     await rehearsal.place(40);
     await rehearsal.untilOnTheLine(30);
     await rehearsal.untilWaiting(10);
     await Promise.all(workers.map((worker) => worker.crash()));
     rehearsal.fired(workers.length);
+    release();
     // Nobody is there while all 30 end: their webhooks are kept.
     await waitUntil('line quiet', () => stage.lineIsQuiet());
     expect((await stage.service.metrics()).slots).toMatchObject({ held: 30, waiting: 10 });
+    stage.decide = () => stage.usually();
     await stage.service.start('worker');
     rehearsal.over();
   }));

@@ -61,42 +61,52 @@ const deeds = {
   reset,
 };
 
-test(`never more lines than slots, none twice to a number, and all at rest in the end (OPERATORS_SEED=${seed})`, async () => {
-  const ids: string[] = [];
+/** The reconciler's rounds, one after the other, while the work goes on, however it ends. */
+async function amidRounds(work: () => Promise<void>): Promise<void> {
   const done = new AbortController();
-  const reconciler = (async () => {
+  const rounds = (async () => {
     while (!done.signal.aborted) {
       await carrier.round();
       await pause(100);
     }
   })();
-  for (let one = 0; one < calls; one++) ids.push(await carrier.place());
-  for (let one = 0; one < deedsDone; one++) {
-    const deed = deeds[chance.weighted({ terminate: 25, cancel: 15, signal: 10, reset: 50 })];
-    // What Temporal refuses, as for a workflow that is closed, is refused.
-    await deed(chance.pick(ids)).catch(() => undefined);
-    await pause(chance.between(0, 150));
+  try {
+    await work();
+  } finally {
+    done.abort();
+    await rounds;
   }
-  const unfinished = async () => {
-    const found = await Promise.all(ids.map((id) => carrier.call(id)));
-    return found.filter(({ status }) => !isFinal(status));
-  };
-  await waitUntil('every call final', async () => (await unfinished()).length === 0, 100).catch(
-    async (cause: unknown) => {
-      const stories = await Promise.all((await unfinished()).map(({ id }) => carrier.story(id)));
-      throw new Error(`calls that came to no end: ${JSON.stringify(stories)}`, { cause });
-    },
-  );
-  await waitUntil('no line live', () => lines.live.size === 0, 60);
-  await waitUntil(
-    'all given back',
-    async () => {
-      const { held, waiting } = await countSlots(carrier.db);
-      return held + waiting + (await carrier.slotsHeld()) + (await listStrayLines(carrier.db)).length === 0;
-    },
-    60,
-  );
-  done.abort();
-  await reconciler;
+}
+
+test(`never more lines than slots, none twice to a number, and all at rest in the end (OPERATORS_SEED=${seed})`, async () => {
+  const ids: string[] = [];
+  await amidRounds(async () => {
+    for (let one = 0; one < calls; one++) ids.push(await carrier.place());
+    for (let one = 0; one < deedsDone; one++) {
+      const deed = deeds[chance.weighted({ terminate: 25, cancel: 15, signal: 10, reset: 50 })];
+      // What Temporal refuses, as for a workflow that is closed, is refused.
+      await deed(chance.pick(ids)).catch(() => undefined);
+      await pause(chance.between(0, 150));
+    }
+    const unfinished = async () => {
+      const found = await Promise.all(ids.map((id) => carrier.call(id)));
+      return found.filter(({ status }) => !isFinal(status));
+    };
+    await waitUntil('every call final', async () => (await unfinished()).length === 0, 100).catch(
+      async (cause: unknown) => {
+        const stories = await Promise.all((await unfinished()).map(({ id }) => carrier.story(id)));
+        throw new Error(`calls that came to no end: ${JSON.stringify(stories)}`, { cause });
+      },
+    );
+    await waitUntil('no line live', () => lines.live.size === 0, 60);
+    await waitUntil(
+      'all given back',
+      async () => {
+        const { held, waiting } = await countSlots(carrier.db);
+        return held + waiting + (await carrier.slotsHeld()) + (await listStrayLines(carrier.db)).length === 0;
+      },
+      60,
+    );
+  });
   expect(lines.wrongs).toEqual([]);
 }, 300_000);
