@@ -66,7 +66,7 @@ test(
           sent.push(to);
           await post();
           // As fast as the line empties: a steady load, and no queue of minutes.
-          await waitUntil('room', async () => (await countSlots(stage.service.database.db)).waiting < 10);
+          await waitUntil('room', async () => (await countSlots(stage.service.database.db)).waiting < 10, 120);
         }
       })();
       for (const place of places) {
