@@ -4,7 +4,9 @@ import { CallError } from '../call/errors';
 import { callbackPath } from '../call/names';
 import { requestSchemas, type RequestPolicy } from '../call/request';
 import type { Logger } from '../log';
+import { MatchCounter } from '../store/call-list';
 import { postCancel, postRetry, type CallActionDeps } from './call-actions';
+import { exportCalls } from './call-export';
 import { getCalls } from './call-list';
 import { receiveCallStatus, type CallbackDeps } from './callbacks';
 import { getAttempts, getCall, getEvents, patchCall, postCall, type CallsDeps } from './calls';
@@ -26,11 +28,13 @@ type Row = [method: 'get' | 'post' | 'patch', path: string, endpoint: Endpoint];
 
 /** The API: every route, and what becomes of requests that are none's. */
 export function createApp(apiDeps: ApiDeps): Api {
-  const deps = { ...apiDeps, schemas: requestSchemas(apiDeps.config) };
+  const deps = { ...apiDeps, schemas: requestSchemas(apiDeps.config), matches: new MatchCounter(apiDeps.db) };
   const app: Api = new OpenAPIHono<ApiEnv>();
   const table: Row[] = [
     ['post', '/calls', postCall(deps)],
     ['get', '/calls', getCalls(deps)],
+    // Before /calls/{id}, of which each of these would be one.
+    ['get', '/calls/export', exportCalls(deps)],
     ['get', '/calls/{id}', getCall(deps)],
     ['patch', '/calls/{id}', patchCall(deps)],
     ['get', '/calls/{id}/attempts', getAttempts(deps)],
@@ -45,12 +49,17 @@ export function createApp(apiDeps: ApiDeps): Api {
     ['get', '/docs', getDocs()],
   ];
   app.use(requestContext(deps.log));
-  for (const [method, path, { description, handle }] of table) {
-    app.openAPIRegistry.registerPath({ ...description, method, path });
-    app.on(method.toUpperCase(), routingPath(path), handle);
+  for (const path of new Set(table.map(([, path]) => path))) {
+    for (const [method, , { description, handle }] of table.filter((row) => row[1] === path)) {
+      app.openAPIRegistry.registerPath({ ...description, method, path });
+      app.on(method.toUpperCase(), routingPath(path), handle);
+    }
+    refuseOtherMethods(app, routingPath(path));
   }
   serveAssetsOfDocs(app);
-  refuseOtherMethods(app);
+  for (const path of new Set(app.routes.filter(({ method }) => method === 'GET').map((route) => route.path))) {
+    refuseOtherMethods(app, path);
+  }
   app.notFound((c) => renderError(c, new CallError('ROUTE_NOT_FOUND'), deps.log));
   app.onError((error, c) => renderError(c, error, deps.log));
   return app;
@@ -63,17 +72,16 @@ function documentOf(app: Api) {
   });
 }
 
-/** After all routes: what comes this far on a path that is known came with a method that is not. */
-function refuseOtherMethods(app: Api): void {
-  const routes = app.routes.filter(({ method }) => method !== 'ALL');
-  for (const path of new Set(routes.map((route) => route.path))) {
-    const methods = routes.filter((route) => route.path === path).map(({ method }) => method);
-    const allowed = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
-    app.all(path, (c) => {
-      c.header('Allow', allowed);
-      throw new CallError('METHOD_NOT_ALLOWED', `${path} allows ${allowed}.`);
-    });
-  }
+/** After a path's routes: what comes this far came with a method that it has not. */
+function refuseOtherMethods(app: Api, path: string): void {
+  const methods = app.routes
+    .filter((route) => route.path === path && route.method !== 'ALL')
+    .map(({ method }) => method);
+  const allowed = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
+  app.all(path, (c) => {
+    c.header('Allow', allowed);
+    throw new CallError('METHOD_NOT_ALLOWED', `${path} allows ${allowed}.`);
+  });
 }
 
 /** `/calls/{id}`, as OpenAPI has it, as the router has it. */

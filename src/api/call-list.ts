@@ -1,12 +1,11 @@
 import { z } from '@hono/zod-openapi';
 
-import { callStatuses } from '../call/call';
-import { CallError } from '../call/errors';
 import { parseRequest, type RequestSchemas } from '../call/request';
-import { listCalls } from '../store/calls';
+import { listCalls, type MatchCounter } from '../store/call-list';
 import type { Database } from '../store/database';
 import { callOf } from '../store/rows';
-import { jsonAnswer, problemAnswers, type ApiContext, type Endpoint } from './endpoint';
+import { filterParameters, queryOf } from './call-filter';
+import { jsonAnswer, problemAnswers, type Endpoint } from './endpoint';
 import { callListSchema } from './schemas';
 
 const maxLimit = 100;
@@ -15,6 +14,7 @@ const maxPage = 1_000_000;
 
 export interface CallListDeps {
   db: Database;
+  matches: MatchCounter;
   schemas: RequestSchemas;
 }
 
@@ -26,17 +26,9 @@ const wholeNumber = (max: number, fallback: number) =>
     .default(fallback)
     .openapi({ type: 'integer', minimum: 1, maximum: max, default: fallback });
 
-const querySchema = ({ call }: RequestSchemas) =>
+const querySchema = (schemas: RequestSchemas) =>
   z.strictObject({
-    status: z.enum(callStatuses, `must be among ${callStatuses.join(', ')}`).optional(),
-    to: z
-      .string()
-      // An unencoded plus arrives as a space.
-      .transform((text) => text.replace(/^ /, '+'))
-      .pipe(z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be a phone number in E.164 form, such as +966501234567'))
-      .optional()
-      .openapi({ type: 'string', example: '+966501234567' }),
-    scriptId: call.shape.scriptId.optional(),
+    ...filterParameters(schemas),
     page: wholeNumber(maxPage, 1),
     limit: wholeNumber(maxLimit, defaultLimit),
     cursor: z
@@ -47,11 +39,14 @@ const querySchema = ({ call }: RequestSchemas) =>
         return seq;
       })
       .optional()
-      .openapi({ type: 'string', description: 'A `nextCursor`; `page` then counts for nothing.' }),
+      .openapi({
+        type: 'string',
+        description: 'A `nextCursor`; `page` then counts for nothing. It keeps the place, not the other parameters.',
+      }),
   });
 
 /** `GET /calls`, newest first, by page or, steady while calls come in, by cursor. */
-export function getCalls({ db, schemas }: CallListDeps): Endpoint {
+export function getCalls({ db, matches, schemas }: CallListDeps): Endpoint {
   const schema = querySchema(schemas);
   return {
     access: 'read',
@@ -63,8 +58,10 @@ export function getCalls({ db, schemas }: CallListDeps): Endpoint {
     },
     handle: async (c) => {
       const { page, limit, cursor, ...filter } = parseRequest(schema, queryOf(c));
-      const { rows, total, nextSeq } = await listCalls(db, filter, {
+      const total = await matches.count(filter);
+      const { rows, nextSeq } = await listCalls(db, filter, {
         limit,
+        total,
         offset: (page - 1) * limit,
         afterSeq: cursor,
       });
@@ -72,20 +69,6 @@ export function getCalls({ db, schemas }: CallListDeps): Endpoint {
       return c.json({ calls: rows.map(callOf), page, limit, total, nextCursor }, 200);
     },
   };
-}
-
-/** @throws CallError INVALID_REQUEST for a parameter given twice: which of the two was meant is anybody's guess */
-function queryOf(c: ApiContext): Record<string, string> {
-  const given = [...new URL(c.req.url).searchParams];
-  const names = given.map(([name]) => name);
-  const twice = [...new Set(names.filter((name, index) => names.indexOf(name) !== index))];
-  if (twice.length > 0) {
-    const errors = twice.map((path) => ({ path, message: 'is given more than once' }));
-    throw new CallError('INVALID_REQUEST', errors.map(({ path, message }) => `${path} ${message}`).join('; '), {
-      errors,
-    });
-  }
-  return Object.fromEntries(given);
 }
 
 /** Opaque to clients. The version lets a later order of the list refuse what this one gave out. */

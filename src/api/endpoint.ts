@@ -1,3 +1,4 @@
+import type { HttpBindings } from '@hono/node-server';
 import { z, type RouteConfig } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 
@@ -6,6 +7,8 @@ import { CallError, errorCatalogue, type ErrorCode } from '../call/errors';
 import { problemSchema } from './schemas';
 
 export interface ApiEnv {
+  /** Node's request and response; absent where no server is between, in tests of the app alone. */
+  Bindings: Partial<HttpBindings>;
   Variables: {
     requestId: string;
     /** The call a request is about, for its log line. */

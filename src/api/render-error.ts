@@ -72,7 +72,7 @@ function asCallError(error: unknown): CallError {
 }
 
 /** An error without the driver's fields that quote values of a row, which may be phone numbers. */
-function loggable(error: unknown) {
+export function loggable(error: unknown) {
   if (!(error instanceof Error)) return { message: String(error) };
   const code = 'code' in error ? String(error.code) : undefined;
   return { name: error.name, message: error.message, code, stack: error.stack };

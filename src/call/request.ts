@@ -43,11 +43,11 @@ const metadata = z
     description: 'Yours: handed to the provider as it is. At most 8 KB of JSON, 8 levels deep.',
   });
 
-const scriptId = z
-  .string()
+export const storableText = z.string().refine(storable, 'holds a NUL or half a character');
+
+const scriptId = storableText
   .min(1, 'must not be empty')
   .max(128, 'must have at most 128 characters')
-  .refine(storable, 'holds a NUL or half a character')
   .meta({ example: 'testScript', description: 'The script the provider speaks.' });
 
 const expiresAt = z.iso

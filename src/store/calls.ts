@@ -86,44 +86,6 @@ export async function tellOnce(db: Database, id: string, source: string, reason:
   });
 }
 
-export interface CallFilter {
-  status?: CallStatus | undefined;
-  to?: string | undefined;
-  scriptId?: string | undefined;
-}
-
-export interface CallPage {
-  rows: CallRow[];
-  total: number;
-  /** `seq` of the last row where more follow. */
-  nextSeq: number | null;
-}
-
-/** Newest first. `afterSeq` continues a list without counting through what came before; else `offset` does. */
-export async function listCalls(
-  db: Database,
-  filter: CallFilter,
-  page: { limit: number; offset: number; afterSeq?: number | undefined },
-): Promise<CallPage> {
-  let query = db.selectFrom('calls');
-  if (filter.status !== undefined) query = query.where('status', '=', filter.status);
-  if (filter.to !== undefined) query = query.where('to_number', '=', filter.to);
-  if (filter.scriptId !== undefined) query = query.where('script_id', '=', filter.scriptId);
-
-  let rowsQuery = query
-    .selectAll()
-    .orderBy('seq', 'desc')
-    .limit(page.limit + 1);
-  rowsQuery = page.afterSeq === undefined ? rowsQuery.offset(page.offset) : rowsQuery.where('seq', '<', page.afterSeq);
-
-  const [rows, counted] = await Promise.all([
-    rowsQuery.execute(),
-    query.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
-  ]);
-  const shown = rows.slice(0, page.limit);
-  return { rows: shown, total: counted.total, nextSeq: rows.length > page.limit ? (shown.at(-1)?.seq ?? null) : null };
-}
-
 /** How many calls there are in each status; a status without calls counts 0. */
 export async function countCalls(db: Database): Promise<Record<CallStatus, number>> {
   const counts: Record<CallStatus, number> = {

@@ -104,6 +104,8 @@ export interface CallEventsTable {
   /** Of a rejected message, or of what a repeated look may come upon again: makes its event exist once. */
   source: string | null;
   published_at: NullableTime;
+  /** The transaction that appended it: what streams of events order by (event-steps.ts). */
+  xid: Generated<string>;
 }
 
 export interface WebhookEndpointsTable {

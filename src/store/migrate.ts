@@ -6,6 +6,7 @@ import * as eventNotices from './migrations/0002-event-notices';
 import * as priority from './migrations/0003-priority';
 import * as mends from './migrations/0004-mends';
 import * as apiKeys from './migrations/0005-api-keys';
+import * as eventOrder from './migrations/0006-event-order';
 import * as webhooks from './migrations/0007-webhooks';
 
 /** In order, append-only: a migration that has run anywhere is never edited. */
@@ -17,6 +18,7 @@ const migrations: MigrationProvider = {
       '0003-priority': priority,
       '0004-mends': mends,
       '0005-api-keys': apiKeys,
+      '0006-event-order': eventOrder,
       '0007-webhooks': webhooks,
     }),
 };

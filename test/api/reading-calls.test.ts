@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import { attemptListSchema, callListSchema, callSchema, eventListSchema } from '../../src/api/schemas';
 import type { Call } from '../../src/call/call';
+import { waitUntil } from '../support/wait-until';
 import { badFields, startApi, type ApiUnderTest } from './api-under-test';
 
 let api: ApiUnderTest;
@@ -85,6 +86,39 @@ describe('GET /calls', () => {
     }
   });
 
+  test('filters by several statuses at once', async () => {
+    const canceled = await api.acceptCall({ scriptId: 'statuses' });
+    const pending = await api.acceptCall({ scriptId: 'statuses' });
+    await api.request('POST', `/calls/${canceled.id}/cancel`);
+    const list = async (status: string) => idsOf((await get(`/calls?scriptId=statuses&status=${status}`)).body);
+    expect(await list('CANCELED,PENDING')).toEqual([pending.id, canceled.id]);
+    expect(await list('CANCELED,FAILED,CANCELED')).toEqual([canceled.id]);
+  });
+
+  test('filters by the time of acceptance, from one inclusive to another exclusive', async () => {
+    const before = await api.acceptCall({ scriptId: 'times' });
+    await waitUntil('the clock has moved', () => Date.now() > Date.parse(before.createdAt) + 1);
+    const after = await api.acceptCall({ scriptId: 'times' });
+    const list = async (query: string) => idsOf((await get(`/calls?scriptId=times&${query}`)).body);
+    expect(await list(`createdAfter=${before.createdAt}`)).toEqual([after.id, before.id]);
+    expect(await list(`createdAfter=${after.createdAt}`)).toEqual([after.id]);
+    expect(await list(`createdBefore=${after.createdAt}`)).toEqual([before.id]);
+    expect(await list(`createdAfter=${before.createdAt}&createdBefore=${after.createdAt}`)).toEqual([before.id]);
+    expect(await list('createdAfter=2999-01-01T00:00:00+03:00')).toEqual([]);
+  });
+
+  test('filters by values of metadata, as text, number or boolean, several at once', async () => {
+    const text = await api.acceptCall({ scriptId: 'meta', metadata: { customer: '42', campaign: 'spring' } });
+    const number = await api.acceptCall({ scriptId: 'meta', metadata: { customer: 42, 'a.b': true } });
+    const list = async (query: string) => idsOf((await get(`/calls?scriptId=meta&${query}`)).body);
+    expect(await list('metadata.customer=42')).toEqual([number.id, text.id]);
+    expect(await list('metadata.customer=42&metadata.campaign=spring')).toEqual([text.id]);
+    expect(await list('metadata.a.b=true')).toEqual([number.id]);
+    expect(await list('metadata.customer=43')).toEqual([]);
+    expect(await list('metadata.customer=')).toEqual([]);
+    expect(await list('metadata.customer=1e999')).toEqual([]);
+  });
+
   test.each([
     ['limit=abc', 'limit'],
     ['limit=0', 'limit'],
@@ -99,6 +133,19 @@ describe('GET /calls', () => {
     ['status=RINGING', 'status'],
     ['status=pending', 'status'],
     ['status=', 'status'],
+    ['status=PENDING,', 'status'],
+    ['status=PENDING,pending', 'status'],
+    ['createdAfter=', 'createdAfter'],
+    ['createdAfter=yesterday', 'createdAfter'],
+    ['createdAfter=2026-02-30T00:00:00Z', 'createdAfter'],
+    ['createdBefore=0000-01-01T00:00:00Z', 'createdBefore'],
+    ['createdBefore=2026-01-01', 'createdBefore'],
+    ['metadata=x', 'metadata'],
+    ['metadata.=x', 'metadata.'],
+    ['metadata.__proto__=x', 'metadata.__proto__'],
+    ['metadata.a=%00', 'metadata.a'],
+    ['metadata.a%00=x', 'metadata.a\0'],
+    ['metadata.a=1&metadata.a=2', 'metadata.a'],
     ['to=966501234567', 'to'],
     ['to=%2B966%00', 'to'],
     ['scriptId=', 'scriptId'],

@@ -174,6 +174,7 @@ test('GET /openapi.json describes every route, and the Call as it is answered', 
       .sort(),
   ).toEqual([
     'get /calls',
+    'get /calls/export',
     'get /calls/{id}',
     'get /calls/{id}/attempts',
     'get /calls/{id}/events',
