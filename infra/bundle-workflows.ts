@@ -5,23 +5,31 @@ import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 
 /**
  * Bundles the workflows once, at build time: each worker would else spend seconds on it at every start, and would need
- * the bundler in production. `dist/workflow-bundle.js` is what the worker loads.
+ * the bundler in production. `dist/workflow-bundle.js` is what the worker loads, or where payloads are encrypted the other,
+ * whose failures are for the codec: what is in a bundle cannot depend on a setting.
  */
 const dist = join(__dirname, '..');
 const workflowsPath = join(dist, 'src/workflows/index.js');
-const bundle = join(dist, 'workflow-bundle.js');
-const stamp = `${bundle}.inputs`;
+const failureConverterPath = join(dist, 'src/encryption/failure-converter.js');
+const bundles = {
+  'workflow-bundle.js': {},
+  'workflow-bundle-encrypted.js': { failureConverterPath },
+};
 
 async function bundleWorkflows(): Promise<void> {
   if (!existsSync(workflowsPath)) return;
   const inputs = hashOfInputs();
-  if (existsSync(bundle) && existsSync(stamp) && readFileSync(stamp, 'utf8') === inputs) return;
-  const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
-  mkdirSync(dist, { recursive: true });
-  const unfinished = `${bundle}.part`;
-  writeFileSync(unfinished, code);
-  renameSync(unfinished, bundle);
-  writeFileSync(stamp, inputs);
+  for (const [name, options] of Object.entries(bundles)) {
+    const bundle = join(dist, name);
+    const stamp = `${bundle}.inputs`;
+    if (existsSync(bundle) && existsSync(stamp) && readFileSync(stamp, 'utf8') === inputs) continue;
+    const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN'), ...options });
+    mkdirSync(dist, { recursive: true });
+    const unfinished = `${bundle}.part`;
+    writeFileSync(unfinished, code);
+    renameSync(unfinished, bundle);
+    writeFileSync(stamp, inputs);
+  }
 }
 
 /** All of src: what a workflow imports is the lint rules' business, and must not be known here a second time. */

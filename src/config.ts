@@ -4,6 +4,7 @@ import { z } from 'zod';
 
 import { countries, numberTypes } from './call/phone-number';
 import { isNetwork } from './call/webhook-url';
+import { readPayloadKeys } from './encryption/payload-keys';
 
 /**
  * Every setting of the service, read once at start from the environment (or `.env`), validated and frozen.
@@ -38,10 +39,16 @@ const list = <Item extends z.ZodType<unknown, string>>(item: Item) =>
     .string()
     .transform((value) => value.split(',').map((one) => one.trim()))
     .pipe(z.array(item));
+const payloadKeys = z.string().transform((text, context) => {
+  const keys = readPayloadKeys(text);
+  if (typeof keys !== 'string') return keys;
+  context.addIssue({ code: 'custom', message: keys });
+  return z.NEVER;
+});
 
 const hostAndPort = /^(\[[0-9a-fA-F:.]+\]|[^\s:,/]+):\d{1,5}$/;
 
-export const settingsSchema = z.object({
+const settings = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: wholeNumber(0, 65535).prefault('3000'),
   DATABASE_URL: url('postgres', 'postgresql').prefault(
@@ -82,6 +89,8 @@ export const settingsSchema = z.object({
   WEBHOOK_ALLOWED_NETWORKS: list(
     z.string().refine(isNetwork, 'must be networks such as 10.1.0.0/16, separated by commas'),
   ).default([]),
+  PAYLOAD_KEYS: payloadKeys.optional(),
+  PERSONAL_DATA_IN_KEYS: z.enum(['allowed', 'withheld'], 'allowed: allowed, withheld').default('allowed'),
   KAFKA_GROUP_ID: z.string().min(1).default('call-orchestrator'),
   LOG_LEVEL: z
     .enum(
@@ -96,7 +105,18 @@ export const settingsSchema = z.object({
  * Settings that hold a secret, or may: instead of one, NAME_FILE may name a file that holds it, as Docker and Kubernetes
  * hand out secrets. A file is not seen by who can list the processes of a machine with their environments.
  */
-export const secretSettings: readonly string[] = ['DATABASE_URL', 'REDIS_URL', 'TEMPORAL_API_KEY', 'WEBHOOK_SECRET'];
+export const secretSettings: readonly string[] = [
+  'DATABASE_URL',
+  'REDIS_URL',
+  'TEMPORAL_API_KEY',
+  'WEBHOOK_SECRET',
+  'PAYLOAD_KEYS',
+];
+
+export const settingsSchema = settings.refine(
+  ({ PERSONAL_DATA_IN_KEYS, PAYLOAD_KEYS }) => PERSONAL_DATA_IN_KEYS === 'allowed' || PAYLOAD_KEYS !== undefined,
+  { path: ['PERSONAL_DATA_IN_KEYS'], message: 'withheld needs PAYLOAD_KEYS, whose first key also hashes keys' },
+);
 
 export type Config = Readonly<z.output<typeof settingsSchema>>;
 

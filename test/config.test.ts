@@ -206,3 +206,16 @@ test('other programs read their settings by the same rules', () => {
   expect(parseSettings(schema, { MOCK_PORT: '' })).toEqual({ MOCK_PORT: '3100' });
   expect(() => parseSettings(schema, { MOCK_PORT: 'x' })).toThrow(/MOCK_PORT must be a whole number/);
 });
+
+test('keys are taken in their order, and personal data is withheld from topic keys only with one', () => {
+  const keys = ['new', 'old'].map((id) => `${id}:${Buffer.alloc(32, id).toString('base64')}`);
+  const config = readConfig({ PAYLOAD_KEYS: keys.join(', '), PERSONAL_DATA_IN_KEYS: 'withheld' });
+  expect(config.PAYLOAD_KEYS?.map(({ id, key }) => [id, key.length])).toEqual([
+    ['new', 32],
+    ['old', 32],
+  ]);
+  expect(complaint({ PAYLOAD_KEYS: 'new:short' })).toContain('PAYLOAD_KEYS must be <id>:<base64 of 32 bytes>');
+  expect(complaint({ PERSONAL_DATA_IN_KEYS: 'withheld' })).toContain(
+    'PERSONAL_DATA_IN_KEYS withheld needs PAYLOAD_KEYS',
+  );
+});

@@ -10,6 +10,7 @@ import { exportCalls } from './call-export';
 import { getCalls } from './call-list';
 import { receiveCallStatus, type CallbackDeps } from './callbacks';
 import { getAttempts, getCall, getEvents, patchCall, postCall, type CallsDeps } from './calls';
+import { postDecode, postEncode, type CodecDeps } from './codec';
 import type { ApiEnv, Endpoint } from './endpoint';
 import { getDescription, getDocs, serveAssetsOfDocs } from './docs';
 import { getHealth, getReadiness, type DependencyChecks } from './health';
@@ -20,7 +21,8 @@ import { requestContext } from './request-context';
 export type ApiDeps = Omit<CallsDeps, 'schemas'> &
   CallActionDeps &
   CallbackDeps &
-  MetricsDeps & { config: RequestPolicy; log: Logger; checks: DependencyChecks };
+  MetricsDeps &
+  CodecDeps & { config: RequestPolicy; log: Logger; checks: DependencyChecks };
 
 export type Api = OpenAPIHono<ApiEnv>;
 
@@ -42,6 +44,8 @@ export function createApp(apiDeps: ApiDeps): Api {
     ['post', '/calls/{id}/cancel', postCancel(deps)],
     ['post', '/calls/{id}/retry', postRetry(deps)],
     ['post', callbackPath, receiveCallStatus(deps)],
+    ['post', '/codec/decode', postDecode(deps)],
+    ['post', '/codec/encode', postEncode(deps)],
     ['get', '/metrics', getMetrics(deps)],
     ['get', '/health', getHealth()],
     ['get', '/ready', getReadiness(deps.checks)],

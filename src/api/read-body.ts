@@ -9,13 +9,13 @@ const maxBodyBytes = 64 * 1024;
  * @throws CallError PAYLOAD_TOO_LARGE as soon as that is known: by Content-Length before anything is read, else when the
  *   bytes read pass the limit; INVALID_REQUEST where the client broke off
  */
-export async function readBody(c: ApiContext): Promise<Buffer> {
+export async function readBody(c: ApiContext, maxBytes = maxBodyBytes): Promise<Buffer> {
   const declared = c.req.header('Content-Length');
-  if (declared !== undefined && Number(declared) > maxBodyBytes) throw tooLarge();
+  if (declared !== undefined && Number(declared) > maxBytes) throw tooLarge(maxBytes);
   try {
     // A declared length is the most that Node's parser lets through.
     if (declared !== undefined) return Buffer.from(await c.req.arrayBuffer());
-    return await readCounting(c.req.raw.body);
+    return await readCounting(c.req.raw.body, maxBytes);
   } catch (error) {
     if (error instanceof CallError) throw error;
     throw new CallError('INVALID_REQUEST', 'The body broke off before its end.', { cause: error });
@@ -27,8 +27,8 @@ export async function readBody(c: ApiContext): Promise<Buffer> {
  *
  * @throws CallError UNSUPPORTED_MEDIA_TYPE, INVALID_JSON, and what `readBody` throws
  */
-export async function readJson(c: ApiContext): Promise<unknown> {
-  const body = await readBody(c);
+export async function readJson(c: ApiContext, maxBytes?: number): Promise<unknown> {
+  const body = await readBody(c, maxBytes);
   if (body.length === 0) throw new CallError('INVALID_JSON', 'The body is empty; it must be a JSON object.');
   requireJsonType(c);
   return parseJson(body);
@@ -58,17 +58,17 @@ function requireJsonType(c: ApiContext): void {
   if (type?.trim().toLowerCase() !== 'application/json') throw new CallError('UNSUPPORTED_MEDIA_TYPE');
 }
 
-async function readCounting(stream: AsyncIterable<Uint8Array> | null): Promise<Buffer> {
+async function readCounting(stream: AsyncIterable<Uint8Array> | null, maxBytes: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of stream ?? []) {
     bytes += chunk.byteLength;
-    if (bytes > maxBodyBytes) throw tooLarge();
+    if (bytes > maxBytes) throw tooLarge(maxBytes);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }
 
-function tooLarge(): CallError {
-  return new CallError('PAYLOAD_TOO_LARGE', `The body is larger than ${maxBodyBytes} bytes.`);
+function tooLarge(maxBytes: number): CallError {
+  return new CallError('PAYLOAD_TOO_LARGE', `The body is larger than ${maxBytes} bytes.`);
 }

@@ -4,13 +4,14 @@ import { backoffSeconds } from '../call/backoff';
 import type { CallEvent, CallRejectedEvent } from '../call/event';
 import { topics } from '../call/names';
 import type { Config } from '../config';
+import { topicKeyOf, type KeySettings } from '../encryption/topic-key';
 import type { Logger } from '../log';
 import { eventNotices, markPublished, readOutbox } from '../store/call-events';
 import { openSession, sessionLocks, type Session } from '../store/session';
 import type { Broker, OutgoingMessage, Producer } from './broker';
 
 export interface RelayDeps {
-  config: Pick<Config, 'DATABASE_URL'>;
+  config: Pick<Config, 'DATABASE_URL'> & KeySettings;
   broker: Broker;
   log: Logger;
   /** Another name than the contract's: for tests that share brokers. */
@@ -121,12 +122,13 @@ async function lead(
 }
 
 /** @returns how many events left */
-async function relayBatch({ topic }: RelayDeps, session: Session, producer: Producer): Promise<number> {
+async function relayBatch({ topic, config }: RelayDeps, session: Session, producer: Producer): Promise<number> {
   const entries = await readOutbox(session.db, eventsPerBatch);
   if (entries.length === 0) return 0;
+  const topicKey = topicKeyOf(config);
   await producer.send(
     topic ?? topics.events,
-    entries.map(({ event }) => messageOf(event)),
+    entries.map(({ event }) => messageOf(event, topicKey)),
   );
   session.ended.throwIfAborted();
   await markPublished(
@@ -136,9 +138,10 @@ async function relayBatch({ topic }: RelayDeps, session: Session, producer: Prod
   return entries.length;
 }
 
-function messageOf(event: CallEvent | CallRejectedEvent): OutgoingMessage {
+function messageOf(event: CallEvent | CallRejectedEvent, topicKey: ReturnType<typeof topicKeyOf>): OutgoingMessage {
   return {
-    key: event.type === 'call.rejected' ? (event.requestId ?? event.eventId) : event.callId,
+    // Of a message that was rejected its own id, which its sender chose.
+    key: event.type === 'call.rejected' ? topicKey(event.requestId ?? event.eventId) : event.callId,
     value: JSON.stringify(event),
     headers: { 'event.id': event.eventId, 'event.type': event.type },
   };

@@ -1,3 +1,4 @@
+import type { topicKeyOf } from '../encryption/topic-key';
 import { MessageTooLargeError, type OutgoingMessage, type Producer, type ReceivedBatch } from '../events/broker';
 import type { RefusedMessage } from './request-message';
 
@@ -6,16 +7,19 @@ const maxReasonLength = 1_000;
 /**
  * Puts refused messages on the dead letter topic: key, value and headers as received, and why in headers of ours.
  * Returns when all in-sync replicas have them. Called twice, it writes them twice.
+ *
+ * @param topicKey what stands in for a message's key
  */
 export async function sendDeadLetters(
-  producer: Producer,
-  topic: string,
+  { producer, topic, topicKey }: { producer: Producer; topic: string; topicKey: ReturnType<typeof topicKeyOf> },
   batch: Pick<ReceivedBatch, 'topic' | 'partition'>,
   refused: readonly RefusedMessage[],
 ): Promise<void> {
   // An undecodable batch's bytes are on its first message; the others have nothing to keep.
   const letters = refused.filter(({ message }) => !message.undecodable || message.value !== null);
-  const messages = letters.map((letter) => deadLetter(batch, letter));
+  const messages = letters
+    .map((letter) => deadLetter(batch, letter))
+    .map((message) => ({ ...message, key: topicKey(message.key) }));
   try {
     await producer.send(topic, messages);
   } catch (error) {

@@ -4,6 +4,7 @@ import { backoffSeconds } from '../call/backoff';
 import { topics as ourTopics } from '../call/names';
 import { requestSchemas, type RequestPolicy } from '../call/request';
 import type { Config } from '../config';
+import { topicKeyOf, type KeySettings } from '../encryption/topic-key';
 import type { Broker, Consumer, Producer, ReceivedBatch, ReceivedMessage } from '../events/broker';
 import type { Logger } from '../log';
 import { findCalledSources } from '../store/accepted-calls';
@@ -12,7 +13,7 @@ import { sendDeadLetters } from './dead-letters';
 import { readRequestMessage, type RefusedMessage, type RequestMessage } from './request-message';
 
 export interface KafkaRequestsDeps extends AcceptMessagesDeps {
-  config: RequestPolicy & Pick<Config, 'MAX_ATTEMPTS' | 'DEFAULT_EXPIRY_SECONDS' | 'KAFKA_GROUP_ID'>;
+  config: RequestPolicy & Pick<Config, 'MAX_ATTEMPTS' | 'DEFAULT_EXPIRY_SECONDS' | 'KAFKA_GROUP_ID'> & KeySettings;
   broker: Broker;
   log: Logger;
   /** Other names than the contract's: for tests that share brokers. */
@@ -47,6 +48,7 @@ export async function startKafkaRequests(deps: KafkaRequestsDeps): Promise<Consu
 
 class RequestIntake {
   private readonly schema;
+  private readonly topicKey;
 
   constructor(
     private readonly deps: KafkaRequestsDeps,
@@ -54,6 +56,7 @@ class RequestIntake {
     private readonly deadLetterTopic: string,
   ) {
     this.schema = requestSchemas(deps.config).message;
+    this.topicKey = topicKeyOf(deps.config);
   }
 
   /** @throws only what a heartbeat throws: the group is rebalancing, and what is not resolved is delivered again */
@@ -94,7 +97,8 @@ class RequestIntake {
   private async deadLetter(batch: ReceivedBatch, refused: readonly RefusedMessage[]): Promise<boolean> {
     if (refused.length === 0) return true;
     const sent = await this.untilDone(batch, async () => {
-      await sendDeadLetters(this.producer, this.deadLetterTopic, batch, refused);
+      const { producer, deadLetterTopic: topic, topicKey } = this;
+      await sendDeadLetters({ producer, topic, topicKey }, batch, refused);
       return true;
     });
     if (!sent) return false;

@@ -15,7 +15,10 @@ import type { Logger } from '../log';
 import type { CallRow, Database } from '../store/database';
 import { clearHandoffs, listHandoffs, requireStart, startedLate, type DoneHandoff } from '../store/handoffs';
 
-type StarterPolicy = Pick<Config, 'RETRY_INITIAL_SECONDS' | 'RETRY_BACKOFF' | 'MAX_CALL_SECONDS'>;
+type StarterPolicy = Pick<
+  Config,
+  'RETRY_INITIAL_SECONDS' | 'RETRY_BACKOFF' | 'MAX_CALL_SECONDS' | 'PERSONAL_DATA_IN_KEYS'
+>;
 
 export interface StarterDeps {
   db: Database;
@@ -129,7 +132,7 @@ export class Starter {
     const input: PlaceCallInput = {
       callId: row.id,
       round: row.round,
-      title: titleOf(row),
+      title: titleOf(row, policy),
       expiresAt: row.expires_at.toISOString(),
       maxCallSeconds: policy.MAX_CALL_SECONDS,
       ...(late && { startedLate: true }),
@@ -175,7 +178,7 @@ export class Starter {
   /** @returns false where there is no workflow to tell */
   private async tellEdited(row: CallRow): Promise<boolean> {
     const edited: CallEdited = {
-      title: titleOf(row),
+      title: titleOf(row, this.deps.policy),
       scriptId: row.script_id,
       expiresAt: row.expires_at.toISOString(),
     };
@@ -215,8 +218,8 @@ async function wasCanceledLate(handle: WorkflowHandle): Promise<boolean> {
   return (events ?? []).some((event) => event.workflowExecutionCancelRequestedEventAttributes?.cause === canceledLate);
 }
 
-function titleOf(row: CallRow): string {
-  return `${row.script_id} → ${maskNumber(row.to_number)}`;
+function titleOf(row: CallRow, { PERSONAL_DATA_IN_KEYS }: StarterPolicy): string {
+  return PERSONAL_DATA_IN_KEYS === 'withheld' ? row.script_id : `${row.script_id} → ${maskNumber(row.to_number)}`;
 }
 
 const notFound = 5;

@@ -1,6 +1,7 @@
-import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type Client, type ScheduleOptions } from '@temporalio/client';
+import { ScheduleOverlapPolicy, type Client } from '@temporalio/client';
 
 import { taskQueue } from '../call/names';
+import { ensureSchedule } from './ensure-schedule';
 
 /** One run does many rounds, so that a list of workflows shows calls and not the reconciler's every look. */
 const runSeconds = 600;
@@ -10,7 +11,7 @@ const runSeconds = 600;
  * setting was before. A run still going when the next is due is left alone; one that died is followed at the next tick.
  */
 export async function ensureReconcileSchedule(temporal: Client, seconds: number): Promise<void> {
-  const options: ScheduleOptions = {
+  await ensureSchedule(temporal, {
     scheduleId: 'reconcile',
     spec: { intervals: [{ every: seconds * 1_000 }] },
     action: {
@@ -23,13 +24,5 @@ export async function ensureReconcileSchedule(temporal: Client, seconds: number)
       args: [{ everySeconds: seconds, rounds: Math.ceil(runSeconds / seconds) }],
     },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '60s' },
-  };
-  try {
-    await temporal.schedule.create(options);
-  } catch (error) {
-    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-    await temporal.schedule
-      .getHandle(options.scheduleId)
-      .update((running) => ({ ...running, spec: options.spec, action: options.action }));
-  }
+  });
 }

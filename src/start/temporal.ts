@@ -1,8 +1,14 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { Client, Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import type { NativeConnectionOptions } from '@temporalio/worker';
+import type { NativeConnectionOptions, WorkerOptions } from '@temporalio/worker';
 
 import type { Config } from '../config';
+import { dataConverterOf } from '../encryption/data-converter';
+
+/** All that talks to Temporal is made of what is here, so that nothing goes there past the payload codec. */
 
 /**
  * Where Temporal is and how to get in: TEMPORAL_ADDRESS, and Temporal's own standard variables for TLS and API keys
@@ -23,8 +29,25 @@ export function temporalConnectionOptions(
  * end: a connection closed while a request on it is being retried throws where nobody can catch it.
  */
 export function openTemporalClient(
-  config: Pick<Config, 'TEMPORAL_ADDRESS' | 'TEMPORAL_API_KEY' | 'TEMPORAL_NAMESPACE'>,
+  config: Pick<Config, 'TEMPORAL_ADDRESS' | 'TEMPORAL_API_KEY' | 'TEMPORAL_NAMESPACE' | 'PAYLOAD_KEYS'>,
 ): Client {
   const connection = Connection.lazy(temporalConnectionOptions(config));
-  return new Client({ connection, namespace: config.TEMPORAL_NAMESPACE });
+  return new Client({ connection, namespace: config.TEMPORAL_NAMESPACE, dataConverter: dataConverterOf(config) });
+}
+
+/** Of the bundles that the build makes, with keys the one whose failures are for the codec. */
+export function workflowBundleName({ PAYLOAD_KEYS }: Pick<Config, 'PAYLOAD_KEYS'>): string {
+  return PAYLOAD_KEYS === undefined ? 'workflow-bundle.js' : 'workflow-bundle-encrypted.js';
+}
+
+/** What each worker is made with. Without a build, as in tests, the worker bundles the workflows itself. */
+export function workerOptions(
+  config: Pick<Config, 'TEMPORAL_NAMESPACE' | 'PAYLOAD_KEYS'>,
+): Pick<WorkerOptions, 'namespace' | 'dataConverter' | 'workflowBundle' | 'workflowsPath'> {
+  const codePath = join(__dirname, '../..', workflowBundleName(config));
+  return {
+    namespace: config.TEMPORAL_NAMESPACE,
+    dataConverter: dataConverterOf(config),
+    ...(existsSync(codePath) ? { workflowBundle: { codePath } } : { workflowsPath: require.resolve('../workflows') }),
+  };
 }

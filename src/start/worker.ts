@@ -1,7 +1,4 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-
-import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createActivities } from '../activities';
 import { taskQueue } from '../call/names';
 import { Starter } from '../intake/starter';
@@ -15,7 +12,7 @@ import { ensureReconcileSchedule } from './reconcile-schedule';
 import { serveHealth } from './health-server';
 import { DependencyError, runRole, type RoleContext, type RunningRole } from './role';
 import { sdkLog } from './sdk-log';
-import { openTemporalClient, temporalConnectionOptions } from './temporal';
+import { openTemporalClient, temporalConnectionOptions, workerOptions } from './temporal';
 import { waitForDependency } from './wait-for-dependency';
 
 /** The worker: carries out the workflows and their steps. */
@@ -40,9 +37,8 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
   const starter = new Starter({ db, temporal, policy: config, log });
   const worker = await Worker.create({
     connection,
-    namespace: config.TEMPORAL_NAMESPACE,
     taskQueue,
-    ...workflowCode(),
+    ...workerOptions(config),
     activities: createActivities({
       db,
       temporal,
@@ -73,14 +69,6 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
       await db.destroy();
     },
   };
-}
-
-/** The bundle that the build made; without a build, as in tests, the worker makes its own. */
-function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
-  const bundle = join(__dirname, '../../workflow-bundle.js');
-  return existsSync(bundle)
-    ? { workflowBundle: { codePath: bundle } }
-    : { workflowsPath: require.resolve('../workflows') };
 }
 
 /** The SDK's own log lines join ours, and signals are ours to handle. */

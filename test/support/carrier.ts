@@ -14,11 +14,13 @@ import type { CallRequest } from '../../src/call/request';
 import { reconcilerDuties } from '../../src/call/reconciler-duties';
 import { isFinal } from '../../src/call/transitions';
 import { readConfig, type Config } from '../../src/config';
+import { dataConverterOf } from '../../src/encryption/data-converter';
 import { acceptCalls } from '../../src/intake/accept-call';
 import { deliverReport, receiveReport } from '../../src/intake/provider-reports';
 import { Starter } from '../../src/intake/starter';
 import { createLog } from '../../src/log';
 import { heartbeats } from '../../src/start/heartbeats';
+import { workflowBundleName } from '../../src/start/temporal';
 import { openRedis } from '../../src/slots/redis';
 import { Semaphore } from '../../src/slots/semaphore';
 import { listAttempts } from '../../src/store/attempts';
@@ -73,7 +75,7 @@ export class Carrier {
     quietRuntime();
     const config = readConfig({ RETRY_INITIAL_SECONDS: '0.2', ...process.env, ...settings });
     const log = createLog('test', 'silent');
-    const [{ db, drop }, namespace] = await Promise.all([createTestDatabase(), createTestNamespace()]);
+    const [{ db, drop }, namespace] = await Promise.all([createTestDatabase(), createTestNamespace(settings)]);
     const redis = openRedis(await emptyRedisDatabase(), log);
     await redis.connect();
     const starter = new Starter({ db, temporal: namespace.client, policy: config, log });
@@ -90,7 +92,8 @@ export class Carrier {
       namespace: this.namespace.namespace,
       connection: await nativeConnection(this.config),
       taskQueue,
-      workflowBundle: { codePath: join(__dirname, '../../dist/workflow-bundle.js') },
+      workflowBundle: { codePath: join(__dirname, '../../dist', workflowBundleName(this.config)) },
+      dataConverter: dataConverterOf(this.config),
       activities: this.activities,
       interceptors: { activity: [heartbeats] },
       shutdownGraceTime: '1s',

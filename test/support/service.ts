@@ -42,7 +42,7 @@ export class Service {
   static async open(settings: Record<string, string> = {}): Promise<Service> {
     const [database, namespace, redisUrl, [port = 0, mockPort = 0]] = await Promise.all([
       createTestDatabase(settings['DATABASE_URL']),
-      createTestNamespace(settings['TEMPORAL_ADDRESS']),
+      createTestNamespace(settings),
       settings['REDIS_URL'] ?? emptyRedisDatabase(),
       pickFreePorts(2),
     ]);

@@ -73,7 +73,7 @@ function tctl(namespace: string): OperatorTool {
   };
 }
 
-type Command = (...args: string[]) => Promise<unknown>;
+type Command = (...args: string[]) => Promise<{ stdout: string }>;
 
 /**
  * With the services in Docker there need not be a `temporal` here: then that of its own image.
