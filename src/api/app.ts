@@ -11,6 +11,7 @@ import { getCalls } from './call-list';
 import { receiveCallStatus, type CallbackDeps } from './callbacks';
 import { getAttempts, getCall, getEvents, patchCall, postCall, type CallsDeps } from './calls';
 import { postDecode, postEncode, type CodecDeps } from './codec';
+import { documentOf } from './document';
 import type { ApiEnv, Endpoint } from './endpoint';
 import { getDescription, getDocs, serveAssetsOfDocs } from './docs';
 import { getHealth, getReadiness, type DependencyChecks } from './health';
@@ -67,13 +68,6 @@ export function createApp(apiDeps: ApiDeps): Api {
   app.notFound((c) => renderError(c, new CallError('ROUTE_NOT_FOUND'), deps.log));
   app.onError((error, c) => renderError(c, error, deps.log));
   return app;
-}
-
-function documentOf(app: Api) {
-  return app.getOpenAPI31Document({
-    openapi: '3.1.0',
-    info: { title: 'AI Call Orchestrator', version: '1', description: 'Places phone calls exactly as promised.' },
-  });
 }
 
 /** After a path's routes: what comes this far came with a method that it has not. */

@@ -6,7 +6,17 @@ import { cancelCall, retryCall } from '../intake/change-call';
 import type { Starter } from '../intake/starter';
 import type { CallRow, Database } from '../store/database';
 import { callOf } from '../store/rows';
-import { bodyProblems, callIdOf, jsonAnswer, problemAnswers, type ApiContext, type Endpoint } from './endpoint';
+import {
+  bodyProblems,
+  callIdOf,
+  callParams,
+  jsonAnswer,
+  jsonBody,
+  problemAnswers,
+  type ApiContext,
+  type Endpoint,
+} from './endpoint';
+import { canceledCall, pendingCall } from './examples';
 import { readOptionalJson } from './read-body';
 import { callSchema } from './schemas';
 
@@ -19,8 +29,8 @@ export interface CallActionDeps {
 const nothing = z.strictObject({});
 
 const request = {
-  params: z.object({ id: z.uuid() }),
-  body: { required: false, content: { 'application/json': { schema: nothing } } },
+  params: callParams,
+  body: jsonBody(nothing, {}, false),
 };
 
 /** `POST /calls/:id/cancel` */
@@ -28,11 +38,12 @@ export function postCancel({ db, starter }: CallActionDeps): Endpoint {
   return {
     access: 'write',
     description: {
+      operationId: 'cancelCall',
       summary: 'Withdraws a call that has not ended; a live line is hung up',
       tags: ['Calls'],
       request,
       responses: {
-        200: jsonAnswer('The call, CANCELED', callSchema),
+        200: jsonAnswer('The call, CANCELED', callSchema, canceledCall),
         ...problemAnswers('INVALID_ID', ...bodyProblems, 'CALL_NOT_FOUND', 'CALL_ALREADY_ENDED'),
       },
     },
@@ -45,11 +56,12 @@ export function postRetry({ db, config, starter }: CallActionDeps): Endpoint {
   return {
     access: 'write',
     description: {
+      operationId: 'retryCall',
       summary: 'Starts a FAILED, EXPIRED or CANCELED call again, with fresh attempts',
       tags: ['Calls'],
       request,
       responses: {
-        200: jsonAnswer('The call, PENDING', callSchema),
+        200: jsonAnswer('The call, PENDING', callSchema, pendingCall),
         ...problemAnswers('INVALID_ID', ...bodyProblems, 'CALL_NOT_FOUND', 'CALL_NOT_RETRYABLE', 'NUMBER_BUSY'),
       },
     },

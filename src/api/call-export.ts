@@ -9,6 +9,7 @@ import type { Database } from '../store/database';
 import { callOf } from '../store/rows';
 import { filterParameters, queryOf } from './call-filter';
 import { problemAnswers, type Endpoint } from './endpoint';
+import { completedCall, exampleCsv } from './examples';
 import { callSchema } from './schemas';
 import { streamed } from './streaming';
 
@@ -34,6 +35,7 @@ export function exportCalls({ db, matches, schemas, log }: CallExportDeps): Endp
   return {
     access: 'read',
     description: {
+      operationId: 'exportCalls',
       summary: 'All calls that match, newest first, as CSV or as one JSON object a line',
       description:
         'Calls accepted after it began are not in it; each call is as it was when its part of the file was read. A file ' +
@@ -43,7 +45,10 @@ export function exportCalls({ db, matches, schemas, log }: CallExportDeps): Endp
       responses: {
         200: {
           description: 'The calls',
-          content: { 'text/csv': { schema: z.string() }, 'application/x-ndjson': { schema: callSchema } },
+          content: {
+            'text/csv': { schema: z.string(), example: exampleCsv },
+            'application/x-ndjson': { schema: callSchema, example: completedCall },
+          },
         },
         ...problemAnswers('INVALID_REQUEST'),
       },

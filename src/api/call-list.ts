@@ -6,6 +6,7 @@ import type { Database } from '../store/database';
 import { callOf } from '../store/rows';
 import { filterParameters, queryOf } from './call-filter';
 import { jsonAnswer, problemAnswers, type Endpoint } from './endpoint';
+import { completedCall } from './examples';
 import { callListSchema } from './schemas';
 
 const maxLimit = 100;
@@ -51,10 +52,20 @@ export function getCalls({ db, matches, schemas }: CallListDeps): Endpoint {
   return {
     access: 'read',
     description: {
+      operationId: 'listCalls',
       summary: 'Calls, newest first',
       tags: ['Calls'],
       request: { query: schema },
-      responses: { 200: jsonAnswer('One page', callListSchema), ...problemAnswers('INVALID_REQUEST') },
+      responses: {
+        200: jsonAnswer('One page', callListSchema, {
+          calls: [completedCall],
+          page: 1,
+          limit: 50,
+          total: 1,
+          nextCursor: null,
+        }),
+        ...problemAnswers('INVALID_REQUEST'),
+      },
     },
     handle: async (c) => {
       const { page, limit, cursor, ...filter } = parseRequest(schema, queryOf(c));

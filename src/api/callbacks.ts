@@ -8,7 +8,8 @@ import { receiveReport } from '../intake/provider-reports';
 import type { Logger } from '../log';
 import type { Database } from '../store/database';
 import type { ProviderReport } from '../store/provider-reports';
-import { isUuid, jsonAnswer, problemAnswers, type ApiContext, type Endpoint } from './endpoint';
+import { isUuid, jsonAnswer, jsonBody, problemAnswers, type ApiContext, type Endpoint } from './endpoint';
+import { exampleReport } from './examples';
 import { parseJson, readBody } from './read-body';
 import { verifySignature } from './signature';
 
@@ -45,18 +46,20 @@ export function receiveCallStatus(deps: CallbackDeps): Endpoint {
   return {
     access: 'open',
     description: {
+      operationId: 'reportCallStatus',
       summary: "The provider's report of a call's end",
       tags: ['Provider'],
       request: {
         query: z.object({ [attemptParameter]: z.uuid().optional() }),
         headers: z.object({ 'X-Webhook-Signature': z.string(), 'X-Webhook-Timestamp': z.string().optional() }),
-        body: { required: true, content: { 'application/json': { schema: reportSchema } } },
+        body: jsonBody(reportSchema, exampleReport),
       },
       responses: {
-        200: jsonAnswer('Stored, now or before', z.strictObject({ stored: z.literal(true) })),
+        200: jsonAnswer('Stored, now or before', z.strictObject({ stored: z.literal(true) }), { stored: true }),
         202: jsonAnswer(
           'Stored; its call is not known yet',
           z.strictObject({ stored: z.literal(true), matched: z.literal(false) }),
+          { stored: true, matched: false },
         ),
         ...problemAnswers('INVALID_REQUEST', 'INVALID_JSON', 'INVALID_SIGNATURE', 'PAYLOAD_TOO_LARGE'),
       },

@@ -11,7 +11,26 @@ import { listEvents } from '../store/call-events';
 import { findCall } from '../store/calls';
 import type { CallRow, Database } from '../store/database';
 import { callOf } from '../store/rows';
-import { bodyProblems, callIdOf, jsonAnswer, problemAnswers, type ApiContext, type Endpoint } from './endpoint';
+import {
+  bodyProblems,
+  callIdOf,
+  callParams as params,
+  jsonAnswer,
+  jsonBody,
+  problemAnswers,
+  type ApiContext,
+  type Endpoint,
+} from './endpoint';
+import {
+  changedCall,
+  completedCall,
+  exampleAttempt,
+  exampleCallId,
+  exampleChange,
+  exampleEvents,
+  exampleRequest,
+  pendingCall,
+} from './examples';
 import { readJson } from './read-body';
 import { attemptListSchema, callSchema, eventListSchema } from './schemas';
 
@@ -23,23 +42,31 @@ export interface CallsDeps {
 }
 
 const keyHeader = 'Idempotency-Key';
+const text = { type: 'string' } as const;
+const acceptedHeaders = {
+  Location: { description: 'Where the call is', required: true, schema: text, example: `/calls/${exampleCallId}` },
+  'Idempotency-Replayed': { description: '`true` where this is the answer that the key got before', schema: text },
+};
 const headersSchema = z.object({ [keyHeader]: keySchema.optional() });
-const params = z.object({ id: z.uuid() });
 
 /** `POST /calls`: answered once the call is durable, whether or not Temporal is there. */
 export function postCall({ db, config, starter, schemas }: CallsDeps): Endpoint {
   return {
     access: 'write',
     description: {
+      operationId: 'createCall',
       summary: 'Accepts a call',
       description: 'With an Idempotency-Key, a request that is repeated gets the same call and makes no other.',
       tags: ['Calls'],
       request: {
         headers: headersSchema,
-        body: { required: true, content: { 'application/json': { schema: schemas.call } } },
+        body: jsonBody(schemas.call, exampleRequest),
       },
       responses: {
-        201: jsonAnswer('Accepted, or accepted before under this key', callSchema),
+        201: {
+          ...jsonAnswer('Accepted, or accepted before under this key', callSchema, pendingCall),
+          headers: acceptedHeaders,
+        },
         ...problemAnswers(...bodyProblems, 'NUMBER_BUSY', 'IDEMPOTENCY_KEY_REUSED'),
       },
     },
@@ -77,10 +104,14 @@ export function getCall({ db }: Pick<CallsDeps, 'db'>): Endpoint {
   return {
     access: 'read',
     description: {
+      operationId: 'getCall',
       summary: 'A call as it is now',
       tags: ['Calls'],
       request: { params },
-      responses: { 200: jsonAnswer('The call', callSchema), ...problemAnswers('INVALID_ID', 'CALL_NOT_FOUND') },
+      responses: {
+        200: jsonAnswer('The call', callSchema, completedCall),
+        ...problemAnswers('INVALID_ID', 'CALL_NOT_FOUND'),
+      },
     },
     handle: async (c) => c.json(callOf(await knownCall(db, callIdOf(c))), 200),
   };
@@ -91,11 +122,12 @@ export function patchCall({ db, starter, schemas }: CallsDeps): Endpoint {
   return {
     access: 'write',
     description: {
+      operationId: 'updateCall',
       summary: 'Changes a PENDING call',
       tags: ['Calls'],
-      request: { params, body: { required: true, content: { 'application/json': { schema: schemas.change } } } },
+      request: { params, body: jsonBody(schemas.change, exampleChange) },
       responses: {
-        200: jsonAnswer('The call as changed', callSchema),
+        200: jsonAnswer('The call as changed', callSchema, changedCall),
         ...problemAnswers('INVALID_ID', ...bodyProblems, 'CALL_NOT_FOUND', 'CALL_NOT_PENDING', 'NUMBER_BUSY'),
       },
     },
@@ -114,11 +146,14 @@ export function getAttempts({ db }: Pick<CallsDeps, 'db'>): Endpoint {
   return {
     access: 'read',
     description: {
+      operationId: 'listAttempts',
       summary: 'The attempts that held a slot, oldest first',
       tags: ['Calls'],
       request: { params },
       responses: {
-        200: jsonAnswer('Each attempt with its slot, outcome and times', attemptListSchema),
+        200: jsonAnswer('Each attempt with its slot, outcome and times', attemptListSchema, {
+          attempts: [exampleAttempt],
+        }),
         ...problemAnswers('INVALID_ID', 'CALL_NOT_FOUND'),
       },
     },
@@ -134,11 +169,12 @@ export function getEvents({ db }: Pick<CallsDeps, 'db'>): Endpoint {
   return {
     access: 'read',
     description: {
+      operationId: 'listEvents',
       summary: 'Everything that happened to a call, oldest first',
       tags: ['Calls'],
       request: { params },
       responses: {
-        200: jsonAnswer("The call's timeline", eventListSchema),
+        200: jsonAnswer("The call's timeline", eventListSchema, { events: exampleEvents }),
         ...problemAnswers('INVALID_ID', 'CALL_NOT_FOUND'),
       },
     },

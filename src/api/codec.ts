@@ -4,7 +4,7 @@ import type { Payload } from '@temporalio/common';
 import { parseRequest } from '../call/request';
 import type { Config } from '../config';
 import { EncryptionCodec } from '../encryption/payload-codec';
-import { jsonAnswer, problemAnswers, type ApiContext, type Endpoint } from './endpoint';
+import { bodyProblems, jsonAnswer, jsonBody, problemAnswers, type ApiContext, type Endpoint } from './endpoint';
 import { readJson } from './read-body';
 
 /** As large as Temporal lets one exchange be. */
@@ -25,6 +25,9 @@ const payloadsSchema = z
   })
   .openapi('Payloads');
 
+/** `"hello"`, which nobody has encrypted; without keys it stays so. */
+const examplePayloads = { payloads: [{ metadata: { encoding: 'anNvbi9wbGFpbg==' }, data: 'ImhlbGxvIg==' }] };
+
 type JsonPayload = z.output<typeof payloadsSchema>['payloads'][number];
 
 /**
@@ -35,26 +38,33 @@ type JsonPayload = z.output<typeof payloadsSchema>['payloads'][number];
  */
 export function postDecode({ config }: CodecDeps): Endpoint {
   const codec = new EncryptionCodec(config.PAYLOAD_KEYS ?? []);
-  return codecEndpoint('Decrypts payloads of Temporal', (payloads) => Promise.resolve(codec.decodeReadable(payloads)));
+  return codecEndpoint('decodePayloads', 'Decrypts payloads of Temporal', (payloads) =>
+    Promise.resolve(codec.decodeReadable(payloads)),
+  );
 }
 
 /** `POST /codec/encode`: encrypts what a person sends to a workflow by Temporal's own tools. */
 export function postEncode({ config }: CodecDeps): Endpoint {
   const codec = new EncryptionCodec(config.PAYLOAD_KEYS ?? []);
-  return codecEndpoint('Encrypts payloads for Temporal', (payloads) => codec.encode(payloads));
+  return codecEndpoint('encodePayloads', 'Encrypts payloads for Temporal', (payloads) => codec.encode(payloads));
 }
 
-function codecEndpoint(summary: string, transform: (payloads: Payload[]) => Promise<Payload[]>): Endpoint {
+function codecEndpoint(
+  operationId: string,
+  summary: string,
+  transform: (payloads: Payload[]) => Promise<Payload[]>,
+): Endpoint {
   return {
     access: 'admin',
     description: {
+      operationId,
       summary,
       description: "Temporal's remote codec protocol, for its Web UI and its command line.",
       tags: ['Operation'],
-      request: { body: { required: true, content: { 'application/json': { schema: payloadsSchema } } } },
+      request: { body: jsonBody(payloadsSchema, examplePayloads) },
       responses: {
-        200: jsonAnswer('The payloads, in their order', payloadsSchema),
-        ...problemAnswers('INVALID_REQUEST', 'INVALID_JSON', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'),
+        200: jsonAnswer('The payloads, in their order', payloadsSchema, examplePayloads),
+        ...problemAnswers(...bodyProblems),
       },
     },
     handle: async (c: ApiContext) => {

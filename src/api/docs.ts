@@ -37,9 +37,10 @@ export function getDescription(document: () => object): Endpoint {
   return {
     access: 'open',
     description: {
+      operationId: 'getDescription',
       summary: 'This description',
       tags: ['Description'],
-      responses: { 200: jsonAnswer('OpenAPI 3.1', z.looseObject({ openapi: z.string() })) },
+      responses: { 200: jsonAnswer('OpenAPI 3.1', z.looseObject({ openapi: z.string() }), { openapi: '3.1.0' }) },
     },
     handle: (c) => c.json((made ??= document()), 200),
   };
@@ -50,6 +51,7 @@ export function getDocs(): Endpoint {
   return {
     access: 'open',
     description: {
+      operationId: 'getDocs',
       summary: 'A page to read and try the API',
       tags: ['Description'],
       responses: { 200: { description: 'The page', content: { 'text/html': { schema: z.string() } } } },

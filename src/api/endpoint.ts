@@ -4,6 +4,7 @@ import type { Context } from 'hono';
 
 import type { Access } from '../call/access';
 import { CallError, errorCatalogue, type ErrorCode } from '../call/errors';
+import { exampleCallId } from './examples';
 import { problemSchema } from './schemas';
 
 export interface ApiEnv {
@@ -43,10 +44,20 @@ export function callIdOf(c: ApiContext): string {
 /** What a body may be refused for, before anything else is asked. */
 export const bodyProblems = ['INVALID_REQUEST', 'INVALID_JSON', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const;
 
-/** Describes a JSON answer. */
-export function jsonAnswer(description: string, schema: z.ZodType) {
-  return { description, content: { 'application/json': { schema } } };
+/** The path parameter of a call. */
+export const callParams = z.object({ id: z.uuid().openapi({ example: exampleCallId }) });
+
+/** Describes a JSON body. @param example is sent as it stands by `test/api/examples.test.ts` */
+export function jsonBody<Schema extends z.ZodType>(schema: Schema, example: z.input<Schema>, required = true) {
+  return { required, content: { 'application/json': { schema, example } } };
 }
+
+/** Describes a JSON answer. @param example what `test/api/examples.test.ts` gets for the example of a request */
+export function jsonAnswer<Schema extends z.ZodType>(description: string, schema: Schema, example: z.input<Schema>) {
+  return { description, content: { 'application/json': { schema, example } } };
+}
+
+const retryAfterHeader = { description: 'Seconds to wait', required: true, schema: { type: 'integer' } } as const;
 
 /** Describes the problems an endpoint answers with beside its success, by status. */
 export function problemAnswers(...codes: ErrorCode[]) {
@@ -60,6 +71,7 @@ export function problemAnswers(...codes: ErrorCode[]) {
       status,
       {
         description: group.map((code) => `${code}: ${errorCatalogue[code].title}`).join('; '),
+        ...(status === 503 && { headers: { 'Retry-After': retryAfterHeader } }),
         content: {
           'application/problem+json': { schema: z.intersection(problemSchema, z.object({ code: z.enum(group) })) },
         },

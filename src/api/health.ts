@@ -5,6 +5,16 @@ import { readinessSchema } from './schemas';
 
 const deadlineSeconds = 1.5;
 
+const away = { status: 'down', required: false, detail: 'connection refused' } as const;
+const degraded = {
+  status: 'degraded' as const,
+  dependencies: { postgres: { status: 'up' as const, required: true }, kafka: away },
+};
+const unavailable = {
+  status: 'unavailable' as const,
+  dependencies: { postgres: { ...away, required: true }, kafka: away },
+};
+
 export interface DependencyCheck {
   /** Whether this process can do nothing without it. */
   required: boolean;
@@ -19,9 +29,10 @@ export function getHealth(): Endpoint {
   return {
     access: 'open',
     description: {
+      operationId: 'getHealth',
       summary: 'Whether the process is alive',
       tags: ['Operation'],
-      responses: { 200: jsonAnswer('Alive', z.strictObject({ status: z.literal('ok') })) },
+      responses: { 200: jsonAnswer('Alive', z.strictObject({ status: z.literal('ok') }), { status: 'ok' }) },
     },
     handle: (c) => c.json({ status: 'ok' }, 200),
   };
@@ -33,11 +44,12 @@ export function getReadiness(checks: DependencyChecks): Endpoint {
   return {
     access: 'open',
     description: {
+      operationId: 'getReadiness',
       summary: 'Whether the process can work',
       tags: ['Operation'],
       responses: {
-        200: jsonAnswer('It can; `degraded` where a dependency it can do without is away', readinessSchema),
-        503: jsonAnswer('It cannot', readinessSchema),
+        200: jsonAnswer('It can; `degraded` where a dependency it can do without is away', readinessSchema, degraded),
+        503: jsonAnswer('It cannot', readinessSchema, unavailable),
       },
     },
     handle: async (c) => {

@@ -15,6 +15,16 @@ export interface MetricsDeps {
   config: Pick<Config, 'MAX_CONCURRENT_CALLS'>;
 }
 
+const exampleMetrics: Metrics = {
+  PENDING: 0,
+  IN_PROGRESS: 0,
+  COMPLETED: 1,
+  FAILED: 0,
+  EXPIRED: 0,
+  CANCELED: 0,
+  slots: { limit: 30, held: 0, waiting: 0 },
+};
+
 type Metrics = Record<CallStatus, number> & { slots: { limit: number; held: number; waiting: number } };
 
 /** `GET /metrics`: from the record, so that it is right while Redis is away or emptied. */
@@ -23,12 +33,16 @@ export function getMetrics({ db, config }: MetricsDeps): Endpoint {
   return {
     access: 'read',
     description: {
+      operationId: 'getMetrics',
       summary: 'Calls by status, slots by use',
       tags: ['Operation'],
       responses: {
         200: {
           description: 'JSON, or Prometheus text where Accept names it first',
-          content: { 'application/json': { schema: metricsSchema }, 'text/plain': { schema: { type: 'string' } } },
+          content: {
+            'application/json': { schema: metricsSchema, example: exampleMetrics },
+            'text/plain': { schema: { type: 'string' } },
+          },
         },
         ...problemAnswers(),
       },

@@ -1,11 +1,9 @@
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 
 import { sql } from 'kysely';
 
 import { callSchema } from '../../src/api/schemas';
-import { openDatabase } from '../../src/store/database';
-import { createTestDatabase } from '../support/database';
+import { createTestDatabase, databaseAway } from '../support/database';
 import { freshNumber, startApi, type ApiUnderTest } from './api-under-test';
 
 let api: ApiUnderTest;
@@ -109,11 +107,7 @@ describe('the log', () => {
 
 describe('while PostgreSQL is away', () => {
   test('everything that needs it gets 503 with Retry-After; what does not goes on', async () => {
-    const hungUp = createServer((socket) => socket.resume().end()).listen(0, '127.0.0.1');
-    await once(hungUp, 'listening');
-    const url = `postgres://nobody@127.0.0.1:${(hungUp.address() as AddressInfo).port}/nothing`;
-    const db = openDatabase(url, { poolSize: 2, onIdleError: () => undefined });
-    const away = await startApi({ database: { db, url, drop: () => db.destroy() } });
+    const away = await startApi({ database: await databaseAway() });
     try {
       const requests = [
         away.request('POST', '/calls', { json: { to: freshNumber(), scriptId: 'testScript' } }),
@@ -131,7 +125,6 @@ describe('while PostgreSQL is away', () => {
       expect((await away.request('POST', '/calls', { raw: '{bad' })).status).toBe(415);
     } finally {
       await away.close();
-      hungUp.close();
     }
   });
 

@@ -8,11 +8,20 @@ export interface Description {
 }
 
 export interface OperationDescription {
+  operationId?: string;
   summary?: string;
   security?: unknown[];
-  parameters?: { name: string; in: string; required?: boolean; example?: unknown; schema: Record<string, unknown> }[];
+  parameters?: Parameter[];
   requestBody?: { required?: boolean; content: Record<string, MediaType> };
   responses: Record<string, ResponseDescription>;
+}
+
+interface Parameter {
+  name: string;
+  in: string;
+  required?: boolean;
+  example?: string | number;
+  schema: { example?: string | number };
 }
 
 export interface MediaType {
@@ -102,7 +111,7 @@ export class ApiDocument {
       if (answer.text !== '') throw new Undescribed(route, answer, 'a body, which HEAD never has');
       return;
     }
-    if (!isJson(answer)) return;
+    if (!isJson(answer) && type !== 'application/x-ndjson') return;
     const place = [
       'paths',
       template,
@@ -120,7 +129,9 @@ export class ApiDocument {
     const pointer = place.map((part) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'))).join('/');
     const validate = this.validators.get(pointer) ?? this.ajv.compile({ $ref: `document#/${pointer}` });
     this.validators.set(pointer, validate);
-    if (validate(JSON.parse(answer.text))) return;
+    // Of lines of JSON each is what the schema describes.
+    const values = isJson(answer) ? [answer.text] : answer.text.split('\n').slice(0, -1);
+    if (values.every((value) => validate(JSON.parse(value)))) return;
     throw new Undescribed(route, answer, `the body: ${this.ajv.errorsText(validate.errors, { dataVar: 'body' })}`);
   }
 

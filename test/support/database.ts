@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 
 import pg from 'pg';
 
@@ -28,7 +30,20 @@ export async function createTestDatabase(server?: string): Promise<TestDatabase>
   };
 }
 
-/** The same, before any migration. */
+/** One whose server hangs up on whoever connects. */
+export async function databaseAway(): Promise<TestDatabase> {
+  const hungUp = createServer((socket) => socket.resume().end()).listen(0, '127.0.0.1');
+  await once(hungUp, 'listening');
+  const url = `postgres://nobody@127.0.0.1:${(hungUp.address() as AddressInfo).port}/nothing`;
+  const db = openDatabase(url, { poolSize: 2, onIdleError: () => undefined });
+  const drop = async () => {
+    await db.destroy();
+    hungUp.close();
+  };
+  return { db, url, drop };
+}
+
+/** A fresh database, before any migration. */
 export async function createEmptyDatabase(
   server = readConfig(process.env).DATABASE_URL,
 ): Promise<Pick<TestDatabase, 'url' | 'drop'>> {
