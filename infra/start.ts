@@ -1,3 +1,4 @@
+import { requireKeysBeyondLoopback } from '../src/access/way-in';
 import { readConfig } from '../src/config';
 import { Interrupted } from './infra-error';
 import { placesFor, shown, type Places } from './places';
@@ -19,6 +20,8 @@ const readySeconds = 60;
 runCommand(async (stop) => {
   loadEnvironmentFile();
   const config = readConfig(process.env);
+  // The API would refuse, again and again; its supervisor is told at once.
+  requireKeysBeyondLoopback(config);
   const settings = readInfraSettings(process.env);
   const places = placesFor(settings.DATA_DIR);
   const plan = planServices(settings, places);
@@ -61,7 +64,7 @@ class Run {
       await runMigrations(this.#places, env, this.#stop.signal);
       this.#roles = superviseRoles(this.#places, env);
       for (const role of this.#roles) role.start();
-      await this.#announce(addresses);
+      await this.#announce(addresses, readConfig(env).API_KEYS === 'required');
       await waitUntil(() => false, { deadlineSeconds: Infinity, signal: this.#stop.signal, pollMilliseconds: 60_000 });
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;
@@ -93,21 +96,27 @@ class Run {
     keepRunning(ours, this.#places, this.#stop.signal, { say, onStart: (service) => this.#started.add(service) });
   }
 
-  async #announce(addresses: RoleAddresses): Promise<void> {
+  async #announce(addresses: RoleAddresses, withKeys: boolean): Promise<void> {
     const ready = await waitUntil(() => areReady(this.#roles, addresses), {
       deadlineSeconds: readySeconds,
       signal: this.#stop.signal,
     });
     if (!ready) say(`Not everything is ready after ${readySeconds} s; the lines above tell why. It goes on trying.`);
-    for (const line of urlBlock(addresses, this.#plan, shown(this.#places.logs))) say(line);
+    for (const line of urlBlock(addresses, withKeys, this.#plan, shown(this.#places.logs))) say(line);
   }
 }
 
-function urlBlock({ api, provider }: RoleAddresses, { ours, external }: ServicePlan, logs: string): string[] {
+function urlBlock(
+  { api, provider }: RoleAddresses,
+  withKeys: boolean,
+  { ours, external }: ServicePlan,
+  logs: string,
+): string[] {
   const temporal = ours.find(({ name }) => name === 'temporal');
   const kafka = ours.find(({ name }) => name === 'kafka');
   const brokers = external.find(({ name }) => name === 'kafka')?.endpoints.map(({ host, port }) => `${host}:${port}`);
   const port = new URL(api).port;
+  const key = withKeys ? ' -H "Authorization: Bearer $CALLS_API_KEY"' : '';
   return [
     '',
     `  API               ${api}`,
@@ -118,7 +127,7 @@ function urlBlock({ api, provider }: RoleAddresses, { ours, external }: ServiceP
     `  Kafka             ${kafka?.address ?? brokers?.join(',') ?? ''}`,
     `  Logs of services  ${logs}`,
     '',
-    `  Try:  curl -X POST localhost:${port}/calls -H 'Content-Type: application/json' -d '{"to":"+966501234567","scriptId":"testScript"}'`,
+    `  Try:  curl -X POST localhost:${port}/calls${key} -H 'Content-Type: application/json' -d '{"to":"+966501234567","scriptId":"testScript"}'`,
     '  Stop: Ctrl-C',
     '',
   ];

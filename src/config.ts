@@ -46,11 +46,25 @@ const payloadKeys = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+const isWebOrigin = (value: string) => /^https?:/.test(value) && URL.canParse(value) && new URL(value).origin === value;
+
 const hostAndPort = /^(\[[0-9a-fA-F:.]+\]|[^\s:,/]+):\d{1,5}$/;
+
+/** Anybody may know it: it is for one machine. */
+export const knownWebhookSecret = 'development-secret-change-me';
 
 const settings = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: wholeNumber(0, 65535).prefault('3000'),
+  API_KEYS: z.enum(['off', 'required'], 'allowed: off, required').default('off'),
+  ADMIN_API_KEY: z
+    .string()
+    .regex(/^[A-Za-z0-9._~+/-]{32,}=*$/, 'must have at least 32 characters, of letters, digits and - . _ ~ + /')
+    .optional(),
+  RATE_LIMIT_PER_MINUTE: wholeNumber(0, 1_000_000).prefault('600'),
+  CORS_ORIGINS: list(
+    z.string().refine(isWebOrigin, 'must be origins such as https://example.org, several separated by commas'),
+  ).optional(),
   DATABASE_URL: url('postgres', 'postgresql').prefault(
     'postgres://orchestrator:orchestrator@127.0.0.1:15432/orchestrator',
   ),
@@ -84,7 +98,7 @@ const settings = z.object({
   PROVIDER_BASE_URL: url('http', 'https').prefault('http://127.0.0.1:3100'),
   PROVIDER_TIMEOUT_SECONDS: decimal(0.1, 300).prefault('10'),
   PUBLIC_BASE_URL: url('http', 'https').prefault('http://127.0.0.1:3000'),
-  WEBHOOK_SECRET: z.string().min(1).default('development-secret-change-me'),
+  WEBHOOK_SECRET: z.string().min(1).default(knownWebhookSecret),
   WEBHOOK_SIGNED_CONTENT: z.enum(['timestamp.body', 'body'], 'allowed: timestamp.body, body').default('timestamp.body'),
   WEBHOOK_ALLOWED_NETWORKS: list(
     z.string().refine(isNetwork, 'must be networks such as 10.1.0.0/16, separated by commas'),
@@ -106,6 +120,7 @@ const settings = z.object({
  * hand out secrets. A file is not seen by who can list the processes of a machine with their environments.
  */
 export const secretSettings: readonly string[] = [
+  'ADMIN_API_KEY',
   'DATABASE_URL',
   'REDIS_URL',
   'TEMPORAL_API_KEY',

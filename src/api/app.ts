@@ -1,16 +1,19 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
+import { cors } from 'hono/cors';
 
 import { CallError } from '../call/errors';
 import { callbackPath } from '../call/names';
 import { requestSchemas, type RequestPolicy } from '../call/request';
 import type { Logger } from '../log';
 import { MatchCounter } from '../store/call-list';
+import { authorization, type AuthorizeDeps } from './authorize';
 import { postCancel, postRetry, type CallActionDeps } from './call-actions';
 import { exportCalls } from './call-export';
 import { getCalls } from './call-list';
 import { receiveCallStatus, type CallbackDeps } from './callbacks';
 import { getAttempts, getCall, getEvents, patchCall, postCall, type CallsDeps } from './calls';
 import { postDecode, postEncode, type CodecDeps } from './codec';
+import { bearerDescription, bearerScheme, describeAccess } from './describe-access';
 import { documentOf } from './document';
 import type { ApiEnv, Endpoint } from './endpoint';
 import { getDescription, getDocs, serveAssetsOfDocs } from './docs';
@@ -22,6 +25,7 @@ import { requestContext } from './request-context';
 export type ApiDeps = Omit<CallsDeps, 'schemas'> &
   CallActionDeps &
   CallbackDeps &
+  AuthorizeDeps &
   MetricsDeps &
   CodecDeps & { config: RequestPolicy; log: Logger; checks: DependencyChecks };
 
@@ -54,13 +58,8 @@ export function createApp(apiDeps: ApiDeps): Api {
     ['get', '/docs', getDocs()],
   ];
   app.use(requestContext(deps.log));
-  for (const path of new Set(table.map(([, path]) => path))) {
-    for (const [method, , { description, handle }] of table.filter((row) => row[1] === path)) {
-      app.openAPIRegistry.registerPath({ ...description, method, path });
-      app.on(method.toUpperCase(), routingPath(path), handle);
-    }
-    refuseOtherMethods(app, routingPath(path));
-  }
+  allowOrigins(app, deps.config.CORS_ORIGINS);
+  addEndpoints(app, table, deps);
   serveAssetsOfDocs(app);
   for (const path of new Set(app.routes.filter(({ method }) => method === 'GET').map((route) => route.path))) {
     refuseOtherMethods(app, path);
@@ -68,6 +67,30 @@ export function createApp(apiDeps: ApiDeps): Api {
   app.notFound((c) => renderError(c, new CallError('ROUTE_NOT_FOUND'), deps.log));
   app.onError((error, c) => renderError(c, error, deps.log));
   return app;
+}
+
+/** Browsers let pages of these origins read the answers; without any, those of this server's alone. */
+function allowOrigins(app: Api, origins: readonly string[] | undefined): void {
+  if (!origins) return;
+  const ofLimits = ['RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset', 'Retry-After'];
+  const exposeHeaders = ['Location', 'Idempotency-Replayed', 'X-Request-Id', ...ofLimits];
+  app.use(cors({ origin: [...origins], exposeHeaders, maxAge: 600 }));
+}
+
+function addEndpoints(app: Api, table: Row[], deps: AuthorizeDeps): void {
+  const authorize = authorization(deps);
+  app.openAPIRegistry.registerComponent('securitySchemes', bearerScheme, bearerDescription);
+  for (const path of new Set(table.map(([, path]) => path))) {
+    for (const [method, , endpoint] of table.filter((row) => row[1] === path)) {
+      const { access, handle } = endpoint;
+      app.openAPIRegistry.registerPath({ ...describeAccess(endpoint, deps.config.API_KEYS), method, path });
+      app.on(method.toUpperCase(), routingPath(path), async (c) => {
+        if (access !== 'open') await authorize(c, access);
+        return handle(c);
+      });
+    }
+    refuseOtherMethods(app, routingPath(path));
+  }
 }
 
 /** After a path's routes: what comes this far came with a method that it has not. */

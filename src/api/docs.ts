@@ -29,7 +29,8 @@ const assets = { 'swagger-ui.css': 'text/css', 'swagger-ui-bundle.js': 'text/jav
 
 /** Everything comes from this server; Swagger UI sets styles on elements and draws its icons from data URLs. */
 const contentSecurityPolicy =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; " +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** `GET /openapi.json`. @param document asked for once, when every route is there */
 export function getDescription(document: () => object): Endpoint {

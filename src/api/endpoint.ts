@@ -12,6 +12,8 @@ export interface ApiEnv {
   Bindings: Partial<HttpBindings>;
   Variables: {
     requestId: string;
+    /** The key that a request came with, for its log line. */
+    keyId?: string;
     /** The call a request is about, for its log line. */
     callId?: string;
     /** The attempt a webhook is about, for its log line. */

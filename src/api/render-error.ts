@@ -4,6 +4,7 @@ import { CallError, errorCatalogue, type CallErrorOptions, type ErrorCode } from
 import type { Logger } from '../log';
 import { isDatabaseAway } from '../store/database';
 import type { ApiContext } from './endpoint';
+import { securityHeaders } from './security-headers';
 
 /** Seconds a client may wait before it tries again what a dependency's absence refused. */
 const retryAfterSeconds = 2;
@@ -56,7 +57,8 @@ export function renderUnrouted(error: unknown, log: Logger): Response {
       : new CallError('INTERNAL_ERROR'),
     '/',
   );
-  return new Response(JSON.stringify(problem), { status: problem.status, headers: { 'Content-Type': contentType } });
+  const headers = { ...securityHeaders, 'Content-Type': contentType };
+  return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }
 
 function asCallError(error: unknown): CallError {

@@ -5,14 +5,7 @@ import type { MiddlewareHandler } from 'hono';
 import { maskNumber } from '../call/phone-number';
 import type { Logger } from '../log';
 import { isUuid, type ApiEnv } from './endpoint';
-
-const headers = {
-  'Cache-Control': 'no-store',
-  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
-  'Referrer-Policy': 'no-referrer',
-  'X-Content-Type-Options': 'nosniff',
-  'X-Frame-Options': 'DENY',
-} as const;
+import { securityHeaders } from './security-headers';
 
 /** Asked every few seconds by machines; their lines would drown the others. */
 const quietPaths = new Set(['/health', '/ready', '/metrics']);
@@ -26,7 +19,7 @@ export function requestContext(log: Logger): MiddlewareHandler<ApiEnv> {
     const requestId = given !== undefined && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
     c.set('requestId', requestId);
     c.header('X-Request-Id', requestId);
-    for (const [name, value] of Object.entries(headers)) c.header(name, value);
+    for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value);
 
     await next();
 
@@ -36,6 +29,7 @@ export function requestContext(log: Logger): MiddlewareHandler<ApiEnv> {
       status: c.res.status,
       ms: Math.round(performance.now() - startedAt),
       requestId,
+      keyId: c.get('keyId'),
       callId: c.get('callId'),
       attempt: c.get('attempt'),
     };

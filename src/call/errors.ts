@@ -7,6 +7,8 @@ export const errorCatalogue = {
   INVALID_JSON: { status: 400, title: 'The body is not valid JSON' },
   INVALID_ID: { status: 400, title: 'The id is not a UUID' },
   INVALID_SIGNATURE: { status: 401, title: 'The signature is wrong or stale' },
+  UNAUTHENTICATED: { status: 401, title: 'This needs an API key' },
+  FORBIDDEN: { status: 403, title: 'This may not be done so' },
   CALL_NOT_FOUND: { status: 404, title: 'No such call' },
   ROUTE_NOT_FOUND: { status: 404, title: 'No such route' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'This method is not allowed here' },
@@ -17,6 +19,7 @@ export const errorCatalogue = {
   CALL_NOT_RETRYABLE: { status: 409, title: 'Only a FAILED, EXPIRED or CANCELED call can be retried' },
   PAYLOAD_TOO_LARGE: { status: 413, title: 'The body is too large' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The body must be application/json' },
+  RATE_LIMITED: { status: 429, title: 'Too many requests with this API key' },
   INTERNAL_ERROR: { status: 500, title: 'Something went wrong on our side' },
   DEPENDENCY_UNAVAILABLE: { status: 503, title: 'A service this needs is away' },
 } as const;

@@ -1,3 +1,4 @@
+import { requireKeysBeyondLoopback, requireUsableKey, warnOfKnownSecret } from '../access/way-in';
 import { createApp } from '../api/app';
 import { listen, type ListeningServer } from '../api/server';
 import type { Config } from '../config';
@@ -10,7 +11,10 @@ import { openTemporalClient } from './temporal';
 
 /** Opens the API: it needs PostgreSQL, and serves while everything else is away. */
 async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
+  requireKeysBeyondLoopback(config);
   const db = await openReadyDatabase(config, log);
+  await requireUsableKey(db, config);
+  warnOfKnownSecret(config, log);
   const temporal = openTemporalClient(config);
   const checks = openDependencyChecks(config, log, { db, temporal });
   const app = createApp({

@@ -51,6 +51,7 @@ export async function runRole(name: string, open: (context: RoleContext) => Prom
     exit(log, 0);
   } catch (error) {
     if (error instanceof DependencyError) log.fatal({ cause: String(error.cause) }, error.message);
+    else if (error instanceof ConfigError) log.fatal(error.message);
     else log.fatal({ err: error }, 'cannot go on');
     exit(log, 1);
   }

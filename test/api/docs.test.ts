@@ -27,3 +27,12 @@ test('the root leads to that page', async () => {
   const answer = await fetch(`${api.url}/`, { redirect: 'manual' });
   expect([answer.status, answer.headers.get('location')]).toEqual([302, '/docs']);
 });
+
+test('the page offers to give a key, which it keeps for as long as it is open, and sends it where one is asked for', async () => {
+  const { body } = await api.request('GET', '/openapi.json');
+  expect(body).toMatchObject({
+    components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+    paths: { '/calls': { post: { security: [{}, { bearer: ['write'] }] } } },
+  });
+  expect((await api.request('GET', '/docs/start.js')).text).not.toContain('persistAuthorization');
+});

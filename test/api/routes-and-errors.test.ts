@@ -181,6 +181,8 @@ test('GET /openapi.json describes every route, and the Call as it is answered', 
     'post /calls',
     'post /calls/{id}/cancel',
     'post /calls/{id}/retry',
+    'post /codec/decode',
+    'post /codec/encode',
   ]);
   const components = body['components'] as { schemas: Record<string, { required: string[] }> };
   expect(components.schemas['Call']?.required).toEqual(Object.keys(callSchema.shape));

@@ -5,7 +5,7 @@ const codes = Object.keys(errorCatalogue) as ErrorCode[];
 test.each(codes)('%s is a stable name with an HTTP error status and a title of its own', (code) => {
   const { status, title } = errorCatalogue[code];
   expect(code).toMatch(/^[A-Z]+(_[A-Z]+)*$/);
-  expect([400, 401, 404, 405, 409, 413, 415, 500, 503]).toContain(status);
+  expect([400, 401, 403, 404, 405, 409, 413, 415, 429, 500, 503]).toContain(status);
   expect(title).toMatch(/^[A-Z].*[^.]$/);
   expect(codes.filter((other) => errorCatalogue[other].title === title)).toEqual([code]);
 });
@@ -17,6 +17,8 @@ test('the codes and statuses are the ones published', () => {
     INVALID_JSON: 400,
     INVALID_ID: 400,
     INVALID_SIGNATURE: 401,
+    UNAUTHENTICATED: 401,
+    FORBIDDEN: 403,
     CALL_NOT_FOUND: 404,
     ROUTE_NOT_FOUND: 404,
     METHOD_NOT_ALLOWED: 405,
@@ -27,6 +29,7 @@ test('the codes and statuses are the ones published', () => {
     CALL_NOT_RETRYABLE: 409,
     PAYLOAD_TOO_LARGE: 413,
     UNSUPPORTED_MEDIA_TYPE: 415,
+    RATE_LIMITED: 429,
     INTERNAL_ERROR: 500,
     DEPENDENCY_UNAVAILABLE: 503,
   });

@@ -6,6 +6,7 @@ import { redisService } from '../../infra/services/redis';
 import { infraSettingsSchema, readInfraSettings } from '../../infra/settings';
 import versions from '../../infra/versions.json';
 import { mockSettingsSchema } from '../../mock-provider/settings';
+import { requireKeysBeyondLoopback } from '../../src/access/way-in';
 import { readConfig, settingsSchema } from '../../src/config';
 import { checkout, type ComposeService, readCompose, readText, withDefaults } from './compose-file';
 
@@ -116,6 +117,14 @@ describe('the environment of our own processes', () => {
     const secret = environmentOf('api')['WEBHOOK_SECRET'];
     expect(environmentOf('provider')['WEBHOOK_SECRET']).toBe(secret);
     expect(withDefaults(String(secret))).toBe(readConfig({}).WEBHOOK_SECRET);
+  });
+
+  it('lets the API ask for keys, without which it does not start there', () => {
+    const { HOST, API_KEYS } = environmentOf('api');
+    expect(() =>
+      requireKeysBeyondLoopback(readConfig({ HOST: String(HOST), API_KEYS: withDefaults(String(API_KEYS)) })),
+    ).not.toThrow();
+    expect(() => requireKeysBeyondLoopback(readConfig({ HOST: String(HOST) }))).toThrow(/API_KEYS/);
   });
 
   it('names services and ports that exist', () => {
