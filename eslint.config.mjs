@@ -12,10 +12,11 @@ const roomsEachRoomMayUse = {
   events: ['call', 'config', 'log', 'store', 'encryption'],
   intake: ['call', 'config', 'log', 'store', 'events', 'encryption'],
   access: ['call', 'config', 'log', 'store'],
+  webhooks: ['call', 'config', 'log', 'store'],
   workflows: ['call', 'activities'],
   reconciler: ['call', 'config', 'log', 'store', 'slots', 'provider', 'intake'],
-  activities: ['call', 'config', 'log', 'store', 'slots', 'provider', 'events', 'intake', 'reconciler'],
   api: ['call', 'config', 'log', 'store', 'access', 'intake', 'provider', 'events', 'encryption'],
+  activities: ['call', 'config', 'log', 'store', 'slots', 'provider', 'events', 'intake', 'reconciler', 'webhooks'],
 };
 
 export default tseslint.config(

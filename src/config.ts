@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
 import { countries, numberTypes } from './call/phone-number';
+import { isWebhookSecret } from './call/webhook';
 import { isNetwork } from './call/webhook-url';
 import { readPayloadKeys } from './encryption/payload-keys';
 
@@ -100,6 +101,14 @@ const settings = z.object({
   PUBLIC_BASE_URL: url('http', 'https').prefault('http://127.0.0.1:3000'),
   WEBHOOK_SECRET: z.string().min(1).default(knownWebhookSecret),
   WEBHOOK_SIGNED_CONTENT: z.enum(['timestamp.body', 'body'], 'allowed: timestamp.body, body').default('timestamp.body'),
+  WEBHOOK_SIGNING_SECRETS: list(
+    z.string().refine(isWebhookSecret, 'must be whsec_ and the base64 of 24 to 64 bytes, several separated by commas'),
+  ).prefault('whsec_ZGV2ZWxvcG1lbnQtc2VjcmV0LWNoYW5nZS1tZQ=='),
+  WEBHOOK_RETRY_SCHEDULE_SECONDS: list(decimal(0.001, 604_800)).prefault(
+    '5,300,1800,7200,18000,36000,50400,72000,86400',
+  ),
+  WEBHOOK_TIMEOUT_SECONDS: decimal(0.1, 30).prefault('15'),
+  WEBHOOK_DISABLE_AFTER_DAYS: decimal(0, 365).prefault('5'),
   WEBHOOK_ALLOWED_NETWORKS: list(
     z.string().refine(isNetwork, 'must be networks such as 10.1.0.0/16, separated by commas'),
   ).default([]),
@@ -126,6 +135,7 @@ export const secretSettings: readonly string[] = [
   'TEMPORAL_API_KEY',
   'WEBHOOK_SECRET',
   'PAYLOAD_KEYS',
+  'WEBHOOK_SIGNING_SECRETS',
 ];
 
 export const settingsSchema = settings.refine(

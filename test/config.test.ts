@@ -159,6 +159,7 @@ test('an error shows no value: passwords and secrets stand in them', () => {
     WEBHOOK_SECRET: 'hunter6',
     ADMIN_API_KEY: 'hunter9',
     CORS_ORIGINS: 'hunter10',
+    WEBHOOK_SIGNING_SECRETS: 'hunter11',
     PORT: 'hunter7',
     PROVIDER: 'hunter8',
   });

@@ -18,8 +18,12 @@ export type WorkflowOfCall =
 
 /** By the server's own record, not by its list, which lags. */
 export async function workflowOfCall(temporal: Client, callId: string): Promise<WorkflowOfCall> {
+  return workflowNamed(temporal, workflowId(callId));
+}
+
+export async function workflowNamed(temporal: Client, id: string): Promise<WorkflowOfCall> {
   try {
-    const { status, runId, memo, raw } = await temporal.workflow.getHandle(workflowId(callId)).describe();
+    const { status, runId, memo, raw } = await temporal.workflow.getHandle(id).describe();
     if (status.name !== 'RUNNING') return { kind: 'CLOSED', how: words(status.name) };
     const began = raw.workflowExecutionInfo?.startTime;
     const firstBegan = raw.workflowExtendedInfo?.originalStartTime;

@@ -14,6 +14,7 @@ import { DependencyError, runRole, type RoleContext, type RunningRole } from './
 import { sdkLog } from './sdk-log';
 import { openTemporalClient, temporalConnectionOptions, workerOptions } from './temporal';
 import { waitForDependency } from './wait-for-dependency';
+import { startWebhookWorker } from './webhook-worker';
 
 /** The worker: carries out the workflows and their steps. */
 async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
@@ -54,15 +55,19 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
     shutdownGraceTime: '15s',
     shutdownForceTime: '20s',
   });
+  const webhooks = await startWebhookWorker({ config, db, temporal, connection, log, options: workerOptions(config) });
   await ensureReconcileSchedule(temporal, config.RECONCILE_SECONDS);
   const health = await serveHealth(config);
   const run = worker.run();
 
   return {
-    failed: run.then(() => new Promise<never>(() => undefined)),
+    failed: Promise.all([run, webhooks.ended]).then(() => new Promise<never>(() => undefined)),
     close: async () => {
       if (worker.getState() === 'RUNNING') worker.shutdown();
-      await run.catch((error: unknown) => log.error({ err: error }, 'worker ended badly'));
+      await Promise.all([
+        webhooks.close(),
+        run.catch((error: unknown) => log.error({ err: error }, 'worker ended badly')),
+      ]);
       await health.close();
       await connection.close();
       redis.disconnect();

@@ -25,6 +25,10 @@ export const sessionLocks = {
   relay: 728_301,
   /** Held while the relay sleeps: whoever appends an event then wakes it (migration 0002). */
   relaySleeps: 728_302,
+  /** Its holder hands webhook deliveries to Temporal. */
+  webhooks: 728_303,
+  /** Held while it sleeps (migration 0007). */
+  webhooksSleep: 728_304,
 } as const;
 
 /**

@@ -1,2 +1,3 @@
+export { deliverWebhook } from './deliver-webhook';
 export { placeCall } from './place-call';
 export { reconcile } from './reconcile';

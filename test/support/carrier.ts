@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { WorkflowHandle } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import type { Redis } from 'ioredis';
 
 import { createActivities, type Activities } from '../../src/activities';
@@ -29,17 +28,12 @@ import { findCall } from '../../src/store/calls';
 import type { CallRow, Database } from '../../src/store/database';
 import { callOf } from '../../src/store/rows';
 import { createTestDatabase } from './database';
+import { recordHistory } from './histories';
 import { emptyRedisDatabase } from './redis';
+import { quietRuntime } from './runtime';
 import { ScriptedProvider } from './scripted-provider';
 import { createTestNamespace } from './temporal';
 import { waitUntil } from './wait-until';
-
-let runtimeInstalled = false;
-
-function quietRuntime(): void {
-  if (!runtimeInstalled) Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
-  runtimeInstalled = true;
-}
 
 /**
  * The whole carrying of calls in the test's process: real Temporal, PostgreSQL and Redis, each fresh, and a provider that
@@ -255,14 +249,10 @@ export class Carrier {
 
   /** Keeps the history of the call's latest run for the replay test, when asked to by RECORD_HISTORIES=1. */
   async record(callId: string, name: string): Promise<void> {
-    if (process.env['RECORD_HISTORIES'] !== '1') return;
-    await this.workflowStatus(callId);
-    // Where a failure was thrown is the recorder's business.
-    const history = historyToJSON(await this.workflow(callId).fetchHistory()).replaceAll(
-      /("stackTrace": )"(?:[^"\\]|\\.)*"/g,
-      '$1""',
-    );
-    await writeFile(join(__dirname, `../workflows/histories/${name}.json`), `${history}\n`);
+    await recordHistory(name, async () => {
+      await this.workflowStatus(callId);
+      return historyToJSON(await this.workflow(callId).fetchHistory());
+    });
   }
 
   /** Slots that Redis has given out. */
