@@ -16,7 +16,12 @@ const roomsEachRoomMayUse = {
   workflows: ['call', 'activities'],
   reconciler: ['call', 'config', 'log', 'store', 'slots', 'provider', 'intake'],
   api: ['call', 'config', 'log', 'store', 'access', 'intake', 'provider', 'events', 'encryption'],
+<<<<<<< HEAD
   activities: ['call', 'config', 'log', 'store', 'slots', 'provider', 'events', 'intake', 'reconciler', 'webhooks'],
+=======
+  client: ['call', 'api'],
+  cli: ['call', 'client', 'config', 'store', 'access'],
+>>>>>>> e8704a7 (Add a typed client, call-orchestrator/client, by the API's own schemas)
 };
 
 export default tseslint.config(
@@ -53,6 +58,16 @@ export default tseslint.config(
     // A test that finds nothing where it expects something fails all the same.
     files: ['test/**/*.ts'],
     rules: { '@typescript-eslint/no-non-null-assertion': 'off' },
+  },
+  {
+    // The client runs without the service: of the API's code it may use types alone.
+    files: ['src/client/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        { patterns: [{ regex: '^\\.\\./api/', allowTypeImports: true, message: 'Import types of the API only.' }] },
+      ],
+    },
   },
   {
     // Workflow code is replayed: only the SDK's deterministic surface, our vocabulary, and activity *types*.

@@ -13,6 +13,7 @@ import { dirname, join } from 'node:path';
 import { alone, run, say } from './step.mjs';
 
 const sourceFolders = ['src', 'infra', 'mock-provider'];
+const configs = ['tsconfig.json', 'tsconfig.build.json', 'tsconfig.client.json'];
 /** What the compiled code reads at run time from beside itself. */
 const copied = /\.(lua|sql|html|css)$/;
 
@@ -27,6 +28,8 @@ export async function build(checkout) {
     removeOutputsWithoutSource(checkout);
     const compiler = join(checkout, 'node_modules/typescript/bin/tsc');
     await run('The build (tsc)', process.execPath, [compiler, '-p', 'tsconfig.build.json'], checkout);
+    // For those who import call-orchestrator/client; what is true of the types the first pass has checked.
+    await run('Describing the client (tsc)', process.execPath, [compiler, '-p', 'tsconfig.client.json'], checkout);
     for (const file of filesIn(checkout, 'src').filter((name) => copied.test(name))) copyToDist(checkout, file);
     const bundler = join(checkout, 'dist/infra/bundle-workflows.js');
     await run('Bundling the workflows', process.execPath, [bundler], checkout);
@@ -48,7 +51,7 @@ function stampFile(checkout) {
 function fingerprint(checkout) {
   const hash = createHash('sha256');
   const files = sourceFolders.flatMap((folder) => filesIn(checkout, folder));
-  for (const file of ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...files]) {
+  for (const file of ['package-lock.json', ...configs, ...files]) {
     const { size, mtimeMs } = statSync(join(checkout, file));
     hash.update(`${file} ${size} ${mtimeMs}\n`);
   }
@@ -73,7 +76,7 @@ function copyToDist(checkout, file) {
 /** What was compiled from a source that is gone would else still be found, by the migrations for one. */
 function removeOutputsWithoutSource(checkout) {
   for (const output of sourceFolders.flatMap((folder) => filesIn(checkout, join('dist', folder)))) {
-    const source = output.slice('dist/'.length).replace(/\.js(\.map)?$/, '.ts');
+    const source = output.slice('dist/'.length).replace(/\.(d\.ts|js|js\.map)$/, '.ts');
     if (!existsSync(join(checkout, source))) rmSync(join(checkout, output));
   }
 }

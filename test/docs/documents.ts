@@ -52,9 +52,14 @@ export function codeIn(cell = ''): string {
   return /^`([^`]*)`$/.exec(cell)?.[1] ?? cell;
 }
 
+/** The source of each fenced block of a language. */
+export function fencedBlocks(text: string, language: string): string[] {
+  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, source = '']) => source);
+}
+
 /** The source of each mermaid diagram. */
 export function diagrams(text: string): string[] {
-  return [...text.matchAll(/^```mermaid\n(.*?)^```$/gms)].map(([, source = '']) => source);
+  return fencedBlocks(text, 'mermaid');
 }
 
 /** The text without its fenced blocks. */

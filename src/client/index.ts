@@ -1,0 +1,29 @@
+export {
+  CallsClient,
+  type CallsClientOptions,
+  type CreateOptions,
+  type ListAllOptions,
+  type RequestOptions,
+} from './calls-client';
+export { CallsApiError, CallsConnectionError, CallsError, CallsTimeoutError } from './errors';
+export type { Streamed, StreamOptions } from './event-stream';
+export { verifyWebhook, WebhookVerificationError, type WebhookMessage } from './verify-webhook';
+export type { WaitOptions } from './wait-until-final';
+export type {
+  Attempt,
+  Call,
+  CallChange,
+  CallEvent,
+  CallEventType,
+  CallFilter,
+  CallList,
+  CallRejectedEvent,
+  CallRequest,
+  CallStatus,
+  ErrorCode,
+  Json,
+  Metadata,
+  PageRequest,
+  Problem,
+  Stats,
+} from './answers';
