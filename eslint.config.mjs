@@ -16,12 +16,9 @@ const roomsEachRoomMayUse = {
   workflows: ['call', 'activities'],
   reconciler: ['call', 'config', 'log', 'store', 'slots', 'provider', 'intake'],
   api: ['call', 'config', 'log', 'store', 'access', 'intake', 'provider', 'events', 'encryption'],
-<<<<<<< HEAD
   activities: ['call', 'config', 'log', 'store', 'slots', 'provider', 'events', 'intake', 'reconciler', 'webhooks'],
-=======
   client: ['call', 'api'],
   cli: ['call', 'client', 'config', 'store', 'access'],
->>>>>>> e8704a7 (Add a typed client, call-orchestrator/client, by the API's own schemas)
 };
 
 export default tseslint.config(

@@ -22,6 +22,7 @@ const entries = {
   bridge: 'src/start/bridge.js',
   provider: 'mock-provider/main.js',
   migrate: 'src/start/migrate.js',
+  calls: 'src/cli/main.js',
   bench: 'bench/main.js',
   'infra:up': 'infra/up.js',
   'infra:down': 'infra/down.js',
