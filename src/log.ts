@@ -1,11 +1,13 @@
 import pino, { type Logger } from 'pino';
 
+import { maskNumber } from './call/phone-number';
+
 export type { Logger };
 
 /**
  * The process's structured log: one JSON object a line on stdout, or readable lines where stdout is a terminal
  * (`LOG_PRETTY=1|0` decides where a supervisor stands in between). Every line about a call carries `callId`, and
- * `attempt` where there is one; phone numbers go through `maskNumber` first.
+ * `attempt` where there is one. Phone numbers are masked, also those in the words of others.
  *
  * @param role the process: api, worker, bridge, provider
  */
@@ -16,6 +18,7 @@ export function createLog(role: string, level: string): Logger {
     base: { role },
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: ['to', '*.to', 'secret', '*.secret'],
+    hooks: { streamWrite: maskNumbersIn },
   };
   if (!pretty) return pino(options);
   return pino({
@@ -31,4 +34,15 @@ export function createLog(role: string, level: string): Logger {
       },
     },
   });
+}
+
+/**
+ * E.164 anywhere in a line, also as it stands in a URL; and a bare run of 9 to 15 digits where a word stands, which ids,
+ * times and JSON's own numbers are not.
+ */
+const number = /(?:\+|%2B)[1-9]\d{6,14}(?!\d)|(?<=["\s(=])[1-9]\d{8,14}(?=[\s",.;:)\\])/gi;
+
+/** A finished line of the log: the one place that everything goes through, errors of others with their stacks too. */
+export function maskNumbersIn(line: string): string {
+  return line.replaceAll(number, maskNumber);
 }

@@ -7,7 +7,7 @@ import { requestSchemas, type RequestPolicy } from '../call/request';
 import type { Logger } from '../log';
 import { MatchCounter } from '../store/call-list';
 import { authorization, type AuthorizeDeps } from './authorize';
-import { postCancel, postRetry, type CallActionDeps } from './call-actions';
+import { deletePersonalData, postCancel, postRetry, type CallActionDeps } from './call-actions';
 import { exportCalls } from './call-export';
 import { getCalls } from './call-list';
 import { receiveCallStatus, type CallbackDeps } from './callbacks';
@@ -31,7 +31,7 @@ export type ApiDeps = Omit<CallsDeps, 'schemas'> &
 
 export type Api = OpenAPIHono<ApiEnv>;
 
-type Row = [method: 'get' | 'post' | 'patch', path: string, endpoint: Endpoint];
+type Row = [method: 'get' | 'post' | 'patch' | 'delete', path: string, endpoint: Endpoint];
 
 /** The API: every route, and what becomes of requests that are none's. */
 export function createApp(apiDeps: ApiDeps): Api {
@@ -48,6 +48,7 @@ export function createApp(apiDeps: ApiDeps): Api {
     ['get', '/calls/{id}/events', getEvents(deps)],
     ['post', '/calls/{id}/cancel', postCancel(deps)],
     ['post', '/calls/{id}/retry', postRetry(deps)],
+    ['delete', '/calls/{id}/personal-data', deletePersonalData(deps)],
     ['post', callbackPath, receiveCallStatus(deps)],
     ['post', '/codec/decode', postDecode(deps)],
     ['post', '/codec/encode', postEncode(deps)],

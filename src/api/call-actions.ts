@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { parseRequest } from '../call/request';
 import type { Config } from '../config';
 import { cancelCall, retryCall } from '../intake/change-call';
+import { forgetCall } from '../intake/forget-call';
 import type { Starter } from '../intake/starter';
 import type { CallRow, Database } from '../store/database';
 import { callOf } from '../store/rows';
@@ -16,7 +17,7 @@ import {
   type ApiContext,
   type Endpoint,
 } from './endpoint';
-import { canceledCall, pendingCall } from './examples';
+import { canceledCall, forgottenCall, pendingCall } from './examples';
 import { readOptionalJson } from './read-body';
 import { callSchema } from './schemas';
 
@@ -62,10 +63,41 @@ export function postRetry({ db, config, starter }: CallActionDeps): Endpoint {
       request,
       responses: {
         200: jsonAnswer('The call, PENDING', callSchema, pendingCall),
-        ...problemAnswers('INVALID_ID', ...bodyProblems, 'CALL_NOT_FOUND', 'CALL_NOT_RETRYABLE', 'NUMBER_BUSY'),
+        ...problemAnswers(
+          'INVALID_ID',
+          ...bodyProblems,
+          'CALL_NOT_FOUND',
+          'CALL_NOT_RETRYABLE',
+          'CALL_FORGOTTEN',
+          'NUMBER_BUSY',
+        ),
       },
     },
     handle: (c) => act(c, starter, (id) => retryCall(db, id, config)),
+  };
+}
+
+/** `DELETE /calls/:id/personal-data` */
+export function deletePersonalData({ db, starter }: CallActionDeps): Endpoint {
+  return {
+    access: 'admin',
+    description: {
+      operationId: 'forgetPersonalData',
+      summary: 'Forgets the person in a call that is over',
+      description:
+        'Number, metadata and free texts go from the record, the timeline and the histories in Temporal. Cannot be undone.',
+      tags: ['Calls'],
+      request: { params: request.params },
+      responses: {
+        200: jsonAnswer('The call, without personal data', callSchema, forgottenCall),
+        ...problemAnswers('INVALID_ID', 'CALL_NOT_FOUND', 'CALL_NOT_ENDED'),
+      },
+    },
+    handle: async (c) => {
+      const row = await forgetCall(db, callIdOf(c));
+      starter.handOffSoon(row);
+      return c.json(callOf(row), 200);
+    },
   };
 }
 

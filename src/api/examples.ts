@@ -1,4 +1,4 @@
-import type { Attempt, Call } from '../call/call';
+import { forgotten, type Attempt, type Call } from '../call/call';
 import type { CallEvent } from '../call/event';
 
 /**
@@ -33,6 +33,7 @@ export const pendingCall: Call = {
   expiresAt: '2026-11-23T23:48:19.033Z',
   nextAttemptAt: null,
   webhookUrl: null,
+  forgottenAt: null,
 };
 
 export const changedCall: Call = { ...pendingCall, payload: { to: exampleRequest.to, ...exampleChange } };
@@ -48,6 +49,14 @@ export const completedCall: Call = {
   startedAt: '2026-11-22T23:48:19.210Z',
   endedAt: '2026-11-22T23:48:41.730Z',
   updatedAt: '2026-11-22T23:48:41.730Z',
+};
+
+/** It, with its personal data forgotten. */
+export const forgottenCall: Call = {
+  ...completedCall,
+  payload: { to: forgotten, scriptId: exampleRequest.scriptId, metadata: {} },
+  updatedAt: '2026-11-23T09:12:00.000Z',
+  forgottenAt: '2026-11-23T09:12:00.000Z',
 };
 
 export const exampleAttempt: Attempt = {

@@ -28,6 +28,9 @@ export const callSchema = z
     expiresAt: time,
     nextAttemptAt: time.nullable(),
     webhookUrl: z.string().nullable().openapi({ description: 'Where its events are sent, beside the endpoints.' }),
+    forgottenAt: time.nullable().openapi({
+      description: 'When its personal data was forgotten; `payload.to` is `forgotten` since.',
+    }),
   })
   .openapi('Call');
 

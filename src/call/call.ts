@@ -42,7 +42,12 @@ export interface Call {
   nextAttemptAt: string | null;
   /** Where its events are sent beside the registered endpoints. */
   webhookUrl: string | null;
+  /** When its personal data was forgotten; `payload.to` is `forgotten` since. */
+  forgottenAt: string | null;
 }
+
+/** Stands where a number stood. */
+export const forgotten = 'forgotten';
 
 /** How an attempt ended. The first four are the provider's words; the others are ours. */
 export const attemptOutcomes = [

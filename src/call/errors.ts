@@ -17,6 +17,8 @@ export const errorCatalogue = {
   CALL_NOT_PENDING: { status: 409, title: 'Only a PENDING call can be changed' },
   CALL_ALREADY_ENDED: { status: 409, title: 'The call has already ended' },
   CALL_NOT_RETRYABLE: { status: 409, title: 'Only a FAILED, EXPIRED or CANCELED call can be retried' },
+  CALL_NOT_ENDED: { status: 409, title: 'The call, or one of its lines, has not ended yet' },
+  CALL_FORGOTTEN: { status: 409, title: 'The personal data of this call was forgotten' },
   PAYLOAD_TOO_LARGE: { status: 413, title: 'The body is too large' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The body must be application/json' },
   RATE_LIMITED: { status: 429, title: 'Too many requests with this API key' },

@@ -110,7 +110,9 @@ async function whyHeldBack(db: Database, newCall: NewCall): Promise<Acceptance |
 
   const byKey = newCall.requestKey === null ? undefined : await findByRequestKey(db, newCall.requestKey);
   if (byKey) {
-    if (byKey.request_hash !== newCall.requestHash) return { kind: 'KEY_REUSED' };
+    // Of a forgotten call nobody can tell whether it was the same request; it makes no second call all the same.
+    const comparable = byKey.forgotten_at === null;
+    if (comparable && byKey.request_hash !== newCall.requestHash) return { kind: 'KEY_REUSED' };
     return { kind: 'REPLAYED', call: await readAcceptedCall(db, byKey.id), sameSource: false };
   }
   const active = await findActiveCall(db, newCall.to);

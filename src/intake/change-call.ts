@@ -84,7 +84,7 @@ export async function withdrawCall(
 /**
  * Starts an ended call again, with fresh attempts, behind those of its priority that wait.
  *
- * @throws CallError CALL_NOT_FOUND, CALL_NOT_RETRYABLE, or NUMBER_BUSY where its number has another active call
+ * @throws CallError CALL_NOT_FOUND, CALL_NOT_RETRYABLE, CALL_FORGOTTEN, or NUMBER_BUSY where its number has another active call
  */
 export async function retryCall(
   db: Database,
@@ -135,5 +135,6 @@ async function changeCall(
   }
   const current = await findCall(db, id);
   if (!current) throw new CallError('CALL_NOT_FOUND', `There is no call ${id}.`);
+  if (heldBack === 'CALL_NOT_RETRYABLE' && current.forgotten_at !== null) throw new CallError('CALL_FORGOTTEN');
   throw new CallError(heldBack, `The call is ${current.status}.`);
 }

@@ -1,10 +1,4 @@
-import {
-  type Client,
-  isGrpcServiceError,
-  WorkflowExecutionAlreadyStartedError,
-  type WorkflowHandle,
-  WorkflowNotFoundError,
-} from '@temporalio/client';
+import { type Client, WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
 
 import { searchAttributes, taskQueue, workflowId } from '../call/names';
@@ -12,8 +6,11 @@ import { maskNumber } from '../call/phone-number';
 import { placeCallWorkflow, signalNames, type CallEdited, type PlaceCallInput } from '../call/workflow-messages';
 import type { Config } from '../config';
 import type { Logger } from '../log';
+import { listRunIds } from '../store/attempts';
 import type { CallRow, Database } from '../store/database';
 import { clearHandoffs, listHandoffs, requireStart, startedLate, type DoneHandoff } from '../store/handoffs';
+import { deleteHistories } from './delete-histories';
+import { unlessNotFound } from './unless-not-found';
 
 type StarterPolicy = Pick<
   Config,
@@ -37,7 +34,8 @@ const editToldLate = { type: 'call.updated', reason: 'edit told late: its workfl
 const cancelToldLate = { type: 'call.updated', reason: 'cancel told late: its workflow had not heard of it' } as const;
 
 /**
- * Tells Temporal what a call's row says it must be told: to start its workflow, that it was edited, that it was canceled.
+ * Tells Temporal what a call's row says it must be told: to start its workflow, that it was edited, that it was canceled,
+ * to delete its histories.
  * The row keeps the order until it was carried out, so that a crash, or Temporal being away, delays it and no more.
  */
 export class Starter {
@@ -121,6 +119,10 @@ export class Starter {
         // The reconciler's own order, of a call that it found expired: told with that.
         return told && row.status === 'CANCELED' ? { row, late: cancelToldLate } : { row };
       }
+      case 'FORGET': {
+        const runIds = await listRunIds(db, row.id);
+        return (await deleteHistories(this.deps.temporal, row.id, runIds)) ? { row } : undefined;
+      }
       case null:
         return undefined;
     }
@@ -167,10 +169,7 @@ export class Starter {
       const { memo } = await running.describe();
       if (memo?.['round'] === row.round) return memo['startedLate'] === true ? 'LATE' : 'STARTED';
       // The cancel that ended the earlier round may have been lost; without it that run might wait for long.
-      await unlessNotFound(async () => {
-        await running.cancel();
-        return true;
-      });
+      await unlessNotFound(() => running.cancel());
       return 'NOT_YET';
     }
   }
@@ -182,16 +181,17 @@ export class Starter {
       scriptId: row.script_id,
       expiresAt: row.expires_at.toISOString(),
     };
-    return unlessNotFound(async () => {
+    const told = await unlessNotFound(async () => {
       await this.deps.temporal.workflow.getHandle(workflowId(row.id)).signal(signalNames.callEdited, edited);
       return true;
     });
+    return told ?? false;
   }
 
   /** Cancels the workflow of the row's round, never that of a later one. @returns whether the reconciler had to do it */
   private async cancel(row: CallRow, late: boolean): Promise<boolean> {
     const { workflow } = this.deps.temporal;
-    return unlessNotFound(async () => {
+    const hadTo = await unlessNotFound(async () => {
       const handle = workflow.getHandle(workflowId(row.id));
       const { status, memo, raw } = await handle.describe();
       if (status.name !== 'RUNNING' || memo?.['round'] !== row.round) return false;
@@ -207,6 +207,7 @@ export class Starter {
       });
       return late;
     });
+    return hadTo ?? false;
   }
 }
 
@@ -220,20 +221,4 @@ async function wasCanceledLate(handle: WorkflowHandle): Promise<boolean> {
 
 function titleOf(row: CallRow, { PERSONAL_DATA_IN_KEYS }: StarterPolicy): string {
   return PERSONAL_DATA_IN_KEYS === 'withheld' ? row.script_id : `${row.script_id} → ${maskNumber(row.to_number)}`;
-}
-
-const notFound = 5;
-
-function codeOf(error: unknown): number | undefined {
-  return isGrpcServiceError(error) ? error.code : undefined;
-}
-
-/** @returns the answer, or false where there is no such workflow */
-async function unlessNotFound(request: () => Promise<boolean>): Promise<boolean> {
-  try {
-    return await request();
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError || codeOf(error) === notFound) return false;
-    throw error;
-  }
 }

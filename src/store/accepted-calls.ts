@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto';
+
 import { sql } from 'kysely';
 
 import type { Call, CallPayload } from '../call/call';
 import type { CallRow, Database } from './database';
+import { isoTime } from './iso-time';
 import { placeInQueue } from './queue-place';
 import { callOf, callToldIn } from './rows';
 
@@ -50,20 +53,21 @@ export async function insertCalls(db: Database, calls: readonly NewCall[]): Prom
           'lastError', last_error, 'externalCallId', external_call_id,
           'createdAt', ${isoTime('created_at')}, 'startedAt', null, 'endedAt', null,
           'updatedAt', ${isoTime('updated_at')}, 'expiresAt', ${isoTime('expires_at')}, 'nextAttemptAt', null,
-          'webhookUrl', webhook_url))
+          'webhookUrl', webhook_url, 'forgottenAt', null))
         from accepted
     )
     select * from accepted`.execute(db);
   return rows.map((row) => ({ row, call: callOf(row) }));
 }
 
-/** A time as `Date.prototype.toISOString` writes it. */
-function isoTime(column: string) {
-  return sql`to_char(date_trunc('milliseconds', ${sql.ref(column)}) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
-}
-
+/** Also of a call whose key was forgotten: what is left of it is its hash. */
 export async function findByRequestKey(db: Database, requestKey: string): Promise<CallRow | undefined> {
-  return db.selectFrom('calls').selectAll().where('request_key', '=', requestKey).executeTakeFirst();
+  const hash = createHash('sha256').update(requestKey).digest('hex');
+  return db
+    .selectFrom('calls')
+    .selectAll()
+    .where((eb) => eb.or([eb('request_key', '=', requestKey), eb('request_key_hash', '=', hash)]))
+    .executeTakeFirst();
 }
 
 export async function findBySource(db: Database, source: string): Promise<CallRow | undefined> {

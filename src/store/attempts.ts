@@ -61,6 +61,12 @@ export async function listAttempts(db: Database, callId: string): Promise<Attemp
   return rows.map(attemptOf);
 }
 
+/** The runs of the call's workflow that had an attempt. */
+export async function listRunIds(db: Database, callId: string): Promise<string[]> {
+  const rows = await db.selectFrom('attempts').select('run_id').distinct().where('call_id', '=', callId).execute();
+  return rows.map((row) => row.run_id);
+}
+
 /** Joins the queue by the record: Redis is told after, and can be told again from here. Safe twice. */
 export async function insertWaitingAttempt(
   trx: DatabaseTransaction,

@@ -63,6 +63,8 @@ export async function updateCall(
     })
     .where('id', '=', id)
     .where('status', 'in', update.from);
+  // Nobody could be called: neither a retry nor an operator's reset starts it again.
+  if (to !== undefined) query = query.where('forgotten_at', 'is', null);
   if (update.round !== undefined) query = query.where('round', '=', update.round);
   if (update.when !== undefined) query = query.where(update.when);
   const row = await query.returningAll().executeTakeFirst();

@@ -14,7 +14,7 @@ type Time = ColumnType<Date, Date | string, Date | string>;
 type NullableTime = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
 
 /** What the call's workflow must still be told; docs/one-call.md tells who does it and when. */
-export type Handoff = 'START' | 'EDITED' | 'CANCEL';
+export type Handoff = 'START' | 'EDITED' | 'CANCEL' | 'FORGET';
 
 export interface CallsTable {
   id: string;
@@ -46,11 +46,15 @@ export interface CallsTable {
   /** Where it came from: `http:<Idempotency-Key>` or `kafka:<requestId>`. */
   request_key: string | null;
   request_hash: string | null;
+  /** Written by the database; of a forgotten key it is what is left. */
+  request_key_hash: Generated<string | null>;
   /** `<topic>/<partition>/<offset>` of the message it came by. */
   source: string | null;
   webhook_url: string | null;
   /** When that URL answered 410 Gone: nothing is sent to it any more. */
   webhook_gone_at: NullableTime;
+  /** When its personal data was forgotten (forgotten-calls.ts): it never starts again. */
+  forgotten_at: NullableTime;
 }
 
 export interface AttemptsTable {
@@ -200,6 +204,13 @@ export interface ApiKeysTable {
   last_used_at: NullableTime;
 }
 
+export interface PersonalDataWorkTable {
+  kind: string;
+  /** For how many calls it was done, ever. */
+  calls: Generated<number>;
+  last_at: NullableTime;
+}
+
 export interface Schema {
   api_keys: ApiKeysTable;
   calls: CallsTable;
@@ -210,6 +221,7 @@ export interface Schema {
   webhook_deliveries: WebhookDeliveriesTable;
   webhook_tries: WebhookTriesTable;
   reconciler_mends: ReconcilerMendsTable;
+  personal_data_work: PersonalDataWorkTable;
 }
 
 export type Database = Kysely<Schema>;

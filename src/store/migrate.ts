@@ -8,6 +8,7 @@ import * as mends from './migrations/0004-mends';
 import * as apiKeys from './migrations/0005-api-keys';
 import * as eventOrder from './migrations/0006-event-order';
 import * as webhooks from './migrations/0007-webhooks';
+import * as personalData from './migrations/0008-personal-data';
 
 /** In order, append-only: a migration that has run anywhere is never edited. */
 const migrations: MigrationProvider = {
@@ -20,6 +21,7 @@ const migrations: MigrationProvider = {
       '0005-api-keys': apiKeys,
       '0006-event-order': eventOrder,
       '0007-webhooks': webhooks,
+      '0008-personal-data': personalData,
     }),
 };
 

@@ -19,12 +19,15 @@ export function callOf(row: CallRow): Call {
     expiresAt: row.expires_at.toISOString(),
     nextAttemptAt: row.next_attempt_at?.toISOString() ?? null,
     webhookUrl: row.webhook_url,
+    forgottenAt: row.forgotten_at?.toISOString() ?? null,
   };
 }
 
+type LaterFields = 'priority' | 'webhookUrl' | 'forgottenAt';
+
 /** The Call that an event's body tells of. One written by an earlier release lacks what calls did not have then. */
-export function callToldIn({ call }: { call: Omit<Call, 'priority' | 'webhookUrl'> & Partial<Call> }): Call {
-  return { priority: priorities.usual, webhookUrl: null, ...call };
+export function callToldIn({ call }: { call: Omit<Call, LaterFields> & Partial<Call> }): Call {
+  return { priority: priorities.usual, webhookUrl: null, forgottenAt: null, ...call };
 }
 
 /** The contract's Attempt from the row of one that has begun. @throws Error for an attempt still waiting for its slot */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import { sql } from 'kysely';
 
-import { exampleCallId, exampleRequest, pendingCall } from '../../src/api/examples';
+import { exampleCallId, exampleRequest, forgottenCall, pendingCall } from '../../src/api/examples';
 import type { CallStatus } from '../../src/call/call';
 import type { ErrorCode } from '../../src/call/errors';
 import { createTestDatabase, databaseAway } from '../support/database';
@@ -65,6 +65,11 @@ const provocations: Record<string, Provoke> = {
     await api.acceptCall(exampleRequest);
     return sendExample(api, described);
   },
+  'POST /calls/{id}/retry CALL_FORGOTTEN': async (described) => {
+    await put(api.db, { ...forgottenCall, status: 'FAILED' });
+    return sendExample(api, described);
+  },
+  'DELETE /calls/{id}/personal-data CALL_NOT_ENDED': (described) => toCallIn('IN_PROGRESS', described),
   'POST /callbacks/call-status INVALID_SIGNATURE': (described) =>
     sendExample(api, described, { headers: { 'X-Webhook-Signature': `sha256=${'0'.repeat(64)}` } }),
 };

@@ -166,6 +166,7 @@ test('GET /openapi.json describes every route, and the Call as it is answered', 
       .flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`))
       .sort(),
   ).toEqual([
+    'delete /calls/{id}/personal-data',
     'get /calls',
     'get /calls/export',
     'get /calls/{id}',

@@ -16,6 +16,7 @@ export const stages: Record<string, (db: Database) => Promise<unknown>> = {
   'GET /calls/{id}/events 200': putEvents,
   'POST /calls/{id}/cancel 200': (db) => put(db, pendingCall),
   'POST /calls/{id}/retry 200': (db) => put(db, { ...pendingCall, status: 'FAILED', lastError: 'BUSY' }),
+  'DELETE /calls/{id}/personal-data 200': (db) => put(db, completedCall),
   'POST /callbacks/call-status 200': putAttempt,
   'GET /metrics 200': (db) => put(db, completedCall),
 };
@@ -46,6 +47,7 @@ export async function put(db: Database, call: Call): Promise<void> {
       ended_at: at(call.endedAt),
       updated_at: new Date(call.updatedAt),
       next_attempt_at: at(call.nextAttemptAt),
+      forgotten_at: at(call.forgottenAt),
       handoff: null,
     })
     .where('id', '=', id)

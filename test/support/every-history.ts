@@ -1,6 +1,8 @@
 import type { Client } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 
+import { unlessNotFound } from '../../src/intake/unless-not-found';
+
 export interface StoredPayload {
   /** Where it is in the history, by the names that lead there. */
   path: string;
@@ -23,8 +25,13 @@ export async function everyHistory(client: Client): Promise<{ text: string; payl
   const payloads: StoredPayload[] = [];
   for await (const { workflowId, runId } of client.workflow.list()) {
     const of = { namespace: options.namespace, execution: { workflowId, runId } };
-    const { history } = await workflowService.getWorkflowExecutionHistory(of);
-    const described = await workflowService.describeWorkflowExecution(of);
+    // A run that is being deleted may be listed still.
+    texts.push(workflowId);
+    const answers = await unlessNotFound(() =>
+      Promise.all([workflowService.getWorkflowExecutionHistory(of), workflowService.describeWorkflowExecution(of)]),
+    );
+    if (answers === undefined) continue;
+    const [{ history }, described] = answers;
     const kept = {
       history: JSON.parse(history ? historyToJSON(history) : '{}') as unknown,
       described: described.toJSON(),

@@ -13,5 +13,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 
   await sql`create index calls_created_at on calls (created_at, seq)`.execute(db);
   // Calls without metadata, which may be most, cost it nothing.
-  await sql`create index calls_metadata on calls using gin (metadata jsonb_path_ops) where metadata <> '{}'`.execute(db);
+  await sql`create index calls_metadata on calls using gin (metadata jsonb_path_ops) where metadata <> '{}'`.execute(
+    db,
+  );
 }
