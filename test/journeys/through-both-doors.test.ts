@@ -1,12 +1,18 @@
+import { sql } from 'kysely';
+
+import { createKey } from '../../src/access/keys';
 import type { CallEvent, CallRejectedEvent } from '../../src/call/event';
 import type { Call } from '../../src/call/call';
 import { topics } from '../../src/call/names';
 import type { Broker, Producer } from '../../src/events/broker';
+import { everyHistory } from '../support/every-history';
 import { openBroker } from '../support/kafka';
+import { makeSecrets, type Secrets } from '../support/secrets';
 import { Service } from '../support/service';
 import { waitUntil } from '../support/wait-until';
 
 /** The only file that runs the bridge as a process, and so the only one on the topics of the contract. */
+let secrets: Secrets;
 let service: Service;
 let kafka: Broker;
 let producer: Producer;
@@ -17,7 +23,13 @@ const closing: (() => Promise<void>)[] = [];
 beforeAll(async () => {
   kafka = await openBroker();
   producer = kafka.producer();
-  service = await Service.open({ MOCK_SUCCESS_RATE: '1' });
+  secrets = await makeSecrets();
+  service = await Service.open({
+    MOCK_SUCCESS_RATE: '1',
+    RATE_LIMIT_PER_MINUTE: '0',
+    LOG_LEVEL: 'trace',
+    ...secrets.settings,
+  });
   await service.start('api', 'worker', 'bridge', 'provider');
   await read(topics.events, (value) => events.push(JSON.parse(value) as CallEvent | CallRejectedEvent));
   await read(topics.deadLetters, (value, headers) => deadLetters.push({ value, headers }));
@@ -26,6 +38,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([producer.close(), ...closing.map((close) => close())]);
   await service.close();
+  await secrets.close();
 });
 
 async function read(topic: string, take: (value: string, headers: Record<string, string>) => void): Promise<void> {
@@ -137,6 +150,74 @@ test('every log line of a call names it, and none shows its number', () => {
   expect(lines.length).toBeGreaterThan(0);
   for (const line of lines) expect(JSON.parse(line)).toHaveProperty('callId');
 });
+
+test('no secret is told: in no line, answer, event, dead letter, row or history', async () => {
+  const { text: key } = await createKey(service.database.db, { name: 'told to nobody', access: 'write' });
+  const answers = await provokedAnswers(key);
+  await secrets.cutRedis();
+  await sql`select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid()`.execute(service.database.db);
+  const { id } = await waitUntil('it goes on', () => service.place({ to: '+966501000006' }).catch(() => undefined));
+  await service.untilFinal(id);
+
+  const histories = await waitUntil('its history can be found', async () => {
+    const { text } = await everyHistory(service.namespace.client);
+    return text.includes(id) ? text : undefined;
+  });
+  await waitUntil('its end on Kafka', () =>
+    events.some((event) => event.callId === id && event.type === 'call.completed'),
+  );
+  const places: [string, string][] = [
+    ...(['api', 'worker', 'bridge', 'provider'] as const).map((role): [string, string] => [role, service.output(role)]),
+    ['answers', answers],
+    ['events', JSON.stringify(events)],
+    ['dead letters', JSON.stringify(deadLetters)],
+    ['rows', await everyRow()],
+    ['histories', histories],
+  ];
+  const words = [...secrets.words, key.slice(-43)];
+  expect(
+    places.flatMap(([place, text]) => words.filter((word) => text.includes(word)).map((word) => [place, word])),
+  ).toEqual([]);
+  // What is there is found.
+  const found = places.filter(([, text]) => text.includes(id)).map(([place]) => place);
+  expect(found).toEqual(expect.arrayContaining(['api', 'worker', 'events', 'rows', 'histories']));
+}, 120_000);
+
+/** What those are told who send secrets that are good, and such as are nearly. */
+async function provokedAnswers(key: string): Promise<string> {
+  const admin = secrets.settings['ADMIN_API_KEY'] ?? '';
+  const as = (text: string) => ({ headers: { Authorization: `Bearer ${text}` } });
+  const signed = { 'X-Webhook-Signature': 'sha256=00', 'X-Webhook-Timestamp': String(Math.round(Date.now() / 1_000)) };
+  const answers = await Promise.all([
+    service.request('/calls', as(key)),
+    service.request('/calls?status=x', as(admin)),
+    service.request('/calls', as(`${admin}x`)),
+    service.request('/calls', as(key.slice(0, -1))),
+    service.post('/codec/decode', { payloads: [] }, as(key).headers),
+    service.post('/calls', { to: '911' }, as(key).headers),
+    service.post('/callbacks/call-status', { callId: 'x' }, signed),
+    ...['/ready', '/metrics', '/openapi.json', '/docs', '/unknown'].map((path) => service.request(path)),
+  ]);
+  expect(answers.map(({ status }) => status).slice(0, 7)).toEqual([200, 400, 401, 401, 403, 400, 401]);
+  const texts = answers.map(async (answer) => `${JSON.stringify([...answer.headers])}\n${await answer.text()}`);
+  return (await Promise.all(texts)).join('\n');
+}
+
+/** Of every table, as PostgreSQL writes them. */
+async function everyRow(): Promise<string> {
+  const { db } = service.database;
+  const tables = await sql<{
+    name: string;
+  }>`select tablename as name from pg_tables where schemaname = 'public'`.execute(db);
+  const texts = tables.rows.map(async ({ name }) => {
+    const { rows } = await sql<{ row: string }>`select ${sql.id(name)}::text as row from ${sql.table(name)}`.execute(
+      db,
+    );
+    return rows.map(({ row }) => row).join('\n');
+  });
+  return (await Promise.all(texts)).join('\n');
+}
 
 test('each process ends with 0 on SIGTERM', async () => {
   expect(await service.stop()).toEqual([0, 0, 0, 0]);

@@ -105,10 +105,16 @@ export class Service {
       .join('');
   }
 
-  /** Its answer is held to /openapi.json; of one that streams, all but the body. */
-  async request(path: string, init?: RequestInit): Promise<Response> {
-    const response = await fetch(`${this.url}${path}`, init);
-    await this.document?.holdResponse(init?.method ?? 'GET', path, response);
+  /**
+   * Its answer is held to /openapi.json; of one that streams, all but the body. With ADMIN_API_KEY among the settings it
+   * is sent, unless another key is.
+   */
+  async request(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = new Headers(init.headers);
+    const key = this.settings['ADMIN_API_KEY'];
+    if (key !== undefined && !headers.has('Authorization')) headers.set('Authorization', `Bearer ${key}`);
+    const response = await fetch(`${this.url}${path}`, { ...init, headers });
+    await this.document?.holdResponse(init.method ?? 'GET', path, response);
     return response;
   }
 
