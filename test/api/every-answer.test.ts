@@ -15,13 +15,19 @@ let api: ApiUnderTest;
 let away: ApiUnderTest;
 /** With a PostgreSQL that has lost its tables: what nobody foresees. */
 let broken: ApiUnderTest;
+/** With keys, and a limit that the second request of a minute is over. */
+let guarded: ApiUnderTest;
+const key = 'a-key-to-the-guarded-api-of-this-file';
 beforeAll(async () => {
   [api, away] = await Promise.all([startApi(), databaseAway().then((database) => startApi({ database }))]);
   const database = await createTestDatabase();
   broken = await startApi({ database });
   await sql`alter schema public rename to gone`.execute(database.db);
 });
-afterAll(() => Promise.all([api.close(), away.close(), broken.close()]));
+beforeAll(async () => {
+  guarded = await startApi({ env: { API_KEYS: 'required', ADMIN_API_KEY: key, RATE_LIMIT_PER_MINUTE: '1' } });
+});
+afterAll(() => Promise.all([api, away, broken, guarded].map((one) => one.close())));
 
 type Provoke = (described: Described) => Promise<Answer>;
 
@@ -33,6 +39,13 @@ const usualProvocations: Partial<Record<ErrorCode, Provoke>> = {
       : sendExample(api, described, { query: '?unknown=1' }),
   INVALID_JSON: (described) => sendExample(api, described, { raw: '{bad' }),
   INVALID_ID: (described) => sendExample(api, described, { id: '7' }),
+  UNAUTHENTICATED: (described) => sendExample(guarded, described),
+  FORBIDDEN: (described) => sendExample(api, described, { headers: { Origin: 'https://another.example' } }),
+  RATE_LIMITED: async (described) => {
+    const headers = { Authorization: `Bearer ${key}` };
+    await sendExample(guarded, described, { headers });
+    return sendExample(guarded, described, { headers });
+  },
   CALL_NOT_FOUND: (described) => sendExample(api, described, { id: randomUUID() }),
   PAYLOAD_TOO_LARGE: (described) => sendExample(api, described, { raw: 'x'.repeat(5_000_000) }),
   UNSUPPORTED_MEDIA_TYPE: (described) =>

@@ -22,6 +22,7 @@ const word = () => `hush${randomBytes(20).toString('hex')}`;
 /** Secrets that stand nowhere else: whoever comes upon one knows that it was let out. */
 export async function makeSecrets(): Promise<Secrets> {
   const [database, redis, webhook, admin] = [word(), word(), word(), word()];
+  const signing = randomBytes(32).toString('base64');
   const user = `user_${randomBytes(8).toString('hex')}`;
   const databaseUrl = new URL(readConfig(process.env).DATABASE_URL);
   const server = openDatabase(databaseUrl.href, { poolSize: 1, onIdleError: () => undefined });
@@ -38,10 +39,11 @@ export async function makeSecrets(): Promise<Secrets> {
       DATABASE_URL: databaseUrl.href,
       REDIS_URL: redisUrl.href,
       WEBHOOK_SECRET: webhook,
+      WEBHOOK_SIGNING_SECRETS: `whsec_${signing}`,
       ADMIN_API_KEY: admin,
       API_KEYS: 'required',
     },
-    words: [database, redis, webhook, admin],
+    words: [database, redis, webhook, signing, admin],
     cutRedis: async () => {
       await operator.call('CLIENT', 'KILL', 'USER', user);
     },
