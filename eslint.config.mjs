@@ -15,7 +15,7 @@ const roomsEachRoomMayUse = {
   webhooks: ['call', 'config', 'log', 'store'],
   workflows: ['call', 'activities'],
   reconciler: ['call', 'config', 'log', 'store', 'slots', 'provider', 'intake'],
-  api: ['call', 'config', 'log', 'store', 'access', 'intake', 'provider', 'events', 'encryption'],
+  api: ['call', 'config', 'log', 'store', 'access', 'intake', 'provider', 'events', 'encryption', 'webhooks'],
   activities: ['call', 'config', 'log', 'store', 'slots', 'provider', 'events', 'intake', 'reconciler', 'webhooks'],
   client: ['call', 'api'],
   cli: ['call', 'client', 'config', 'store', 'access'],

@@ -21,6 +21,17 @@ import { getHealth, getReadiness, type DependencyChecks } from './health';
 import { getMetrics, type MetricsDeps } from './metrics';
 import { renderError } from './render-error';
 import { requestContext } from './request-context';
+import { getDeliveries, getDelivery, postRedeliver } from './webhook-deliveries';
+import {
+  getEndpoint,
+  getEndpoints,
+  patchEndpoint,
+  postDisable,
+  postEnable,
+  postEndpoint,
+  postRotateSecret,
+  removeEndpoint,
+} from './webhook-endpoints';
 
 export type ApiDeps = Omit<CallsDeps, 'schemas'> &
   CallActionDeps &
@@ -52,6 +63,17 @@ export function createApp(apiDeps: ApiDeps): Api {
     ['post', callbackPath, receiveCallStatus(deps)],
     ['post', '/codec/decode', postDecode(deps)],
     ['post', '/codec/encode', postEncode(deps)],
+    ['post', '/webhook-endpoints', postEndpoint(deps)],
+    ['get', '/webhook-endpoints', getEndpoints(deps)],
+    ['get', '/webhook-endpoints/{id}', getEndpoint(deps)],
+    ['patch', '/webhook-endpoints/{id}', patchEndpoint(deps)],
+    ['delete', '/webhook-endpoints/{id}', removeEndpoint(deps)],
+    ['post', '/webhook-endpoints/{id}/rotate-secret', postRotateSecret(deps)],
+    ['post', '/webhook-endpoints/{id}/enable', postEnable(deps)],
+    ['post', '/webhook-endpoints/{id}/disable', postDisable(deps)],
+    ['get', '/webhook-deliveries', getDeliveries(deps)],
+    ['get', '/webhook-deliveries/{id}', getDelivery(deps)],
+    ['post', '/webhook-deliveries/{id}/redeliver', postRedeliver(deps)],
     ['get', '/metrics', getMetrics(deps)],
     ['get', '/health', getHealth()],
     ['get', '/ready', getReadiness(deps.checks)],

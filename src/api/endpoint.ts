@@ -36,11 +36,17 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 export const isUuid = (text: string): boolean => uuid.test(text);
 
 /** The `{id}` of the path. @throws CallError INVALID_ID */
-export function callIdOf(c: ApiContext): string {
+export function idOf(c: ApiContext): string {
   const id = c.req.param('id') ?? '';
   if (!isUuid(id)) throw new CallError('INVALID_ID');
-  c.set('callId', id.toLowerCase());
   return id.toLowerCase();
+}
+
+/** The `{id}` of a call's path. @throws CallError INVALID_ID */
+export function callIdOf(c: ApiContext): string {
+  const id = idOf(c);
+  c.set('callId', id);
+  return id;
 }
 
 /** What a body may be refused for, before anything else is asked. */

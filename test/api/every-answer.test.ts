@@ -8,7 +8,7 @@ import type { ErrorCode } from '../../src/call/errors';
 import { createTestDatabase, databaseAway } from '../support/database';
 import { freshNumber, startApi, type Answer, type ApiUnderTest } from './api-under-test';
 import { examplesOf, operations, sendExample, type Described } from './described-requests';
-import { clear, put } from './stages';
+import { clear, put, putDelivery } from './stages';
 
 let api: ApiUnderTest;
 /** Without PostgreSQL. */
@@ -47,6 +47,8 @@ const usualProvocations: Partial<Record<ErrorCode, Provoke>> = {
     return sendExample(guarded, described, { headers });
   },
   CALL_NOT_FOUND: (described) => sendExample(api, described, { id: randomUUID() }),
+  WEBHOOK_ENDPOINT_NOT_FOUND: (described) => sendExample(api, described, { id: randomUUID() }),
+  WEBHOOK_DELIVERY_NOT_FOUND: (described) => sendExample(api, described, { id: randomUUID() }),
   PAYLOAD_TOO_LARGE: (described) => sendExample(api, described, { raw: 'x'.repeat(5_000_000) }),
   UNSUPPORTED_MEDIA_TYPE: (described) =>
     sendExample(api, described, { raw: '<call/>', headers: { 'Content-Type': 'text/xml' } }),
@@ -83,6 +85,11 @@ const provocations: Record<string, Provoke> = {
     return sendExample(api, described);
   },
   'DELETE /calls/{id}/personal-data CALL_NOT_ENDED': (described) => toCallIn('IN_PROGRESS', described),
+  'POST /webhook-deliveries/{id}/redeliver WEBHOOK_ENDPOINT_DISABLED': async (described) => {
+    await putDelivery(api.db);
+    await api.db.updateTable('webhook_endpoints').set({ disabled_at: new Date() }).execute();
+    return sendExample(api, described);
+  },
   'POST /callbacks/call-status INVALID_SIGNATURE': (described) =>
     sendExample(api, described, { headers: { 'X-Webhook-Signature': `sha256=${'0'.repeat(64)}` } }),
 };

@@ -82,6 +82,7 @@ function bodyOf({ text, body }: Answer, type: string): unknown {
 function masked(value: unknown): unknown {
   const text = JSON.stringify(value)
     .replaceAll(/"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"/g, '"<id>"')
+    .replaceAll(/"whsec_[^"]*"/g, '"<secret>"')
     .replaceAll(/"\d{4}-\d\d-\d\dT[\d:.]+Z"/g, '"<time>"');
   return JSON.parse(text) as unknown;
 }

@@ -1,6 +1,12 @@
 import { sql } from 'kysely';
 
 import { completedCall, exampleAttempt, exampleEvents, pendingCall } from '../../src/api/examples';
+import {
+  exampleDelivery,
+  exampleDeliveryWithLog,
+  exampleEndpoint,
+  exampleSecret,
+} from '../../src/api/webhook-examples';
 import type { Call } from '../../src/call/call';
 import type { Database } from '../../src/store/database';
 import { newCall } from '../store/records';
@@ -18,6 +24,17 @@ export const stages: Record<string, (db: Database) => Promise<unknown>> = {
   'POST /calls/{id}/retry 200': (db) => put(db, { ...pendingCall, status: 'FAILED', lastError: 'BUSY' }),
   'DELETE /calls/{id}/personal-data 200': (db) => put(db, completedCall),
   'POST /callbacks/call-status 200': putAttempt,
+  ...Object.fromEntries(
+    [
+      ...['GET /webhook-endpoints', 'GET /webhook-endpoints/{id}', 'PATCH /webhook-endpoints/{id}'],
+      ...['rotate-secret', 'enable', 'disable'].map((action) => `POST /webhook-endpoints/{id}/${action}`),
+    ].map((route) => [`${route} 200`, (db: Database) => putEndpoint(db)]),
+  ),
+  ...Object.fromEntries(
+    ['GET /webhook-deliveries', 'GET /webhook-deliveries/{id}', 'POST /webhook-deliveries/{id}/redeliver'].map(
+      (route) => [`${route} 200`, putDelivery],
+    ),
+  ),
   'GET /metrics 200': (db) => put(db, completedCall),
 };
 
@@ -96,4 +113,45 @@ async function putEvents(db: Database): Promise<void> {
       })),
     )
     .execute();
+}
+
+/** The example endpoint. @param differently in which columns it differs */
+export async function putEndpoint(db: Database, differently: { disabled_at?: Date; disabled_reason?: string } = {}) {
+  const { id, url, description, eventTypes, createdAt, updatedAt } = exampleEndpoint;
+  await db
+    .insertInto('webhook_endpoints')
+    .values({
+      ...{ id, url, description, event_types: eventTypes },
+      secrets: JSON.stringify([{ secret: exampleSecret, createdAt, expiresAt: null }]),
+      created_at: new Date(createdAt),
+      updated_at: new Date(updatedAt),
+      ...differently,
+    })
+    .execute();
+}
+
+/** The example delivery, of the example call's end, with its tries. */
+export async function putDelivery(db: Database): Promise<void> {
+  await putEvents(db);
+  await putEndpoint(db);
+  const { id, eventId, endpointId, callId, url, state, tries, lastStatus, createdAt, endedAt } = exampleDelivery;
+  const event = await db
+    .selectFrom('call_events')
+    .select('id')
+    .where('event_id', '=', eventId)
+    .executeTakeFirstOrThrow();
+  await db
+    .insertInto('webhook_deliveries')
+    .values({
+      ...{ id, endpoint_id: endpointId, event_id: event.id, call_id: callId, url, state, tries },
+      last_status: lastStatus,
+      created_at: new Date(createdAt),
+      started_at: new Date(createdAt),
+      ended_at: endedAt === null ? null : new Date(endedAt),
+    })
+    .execute();
+  const rows = exampleDeliveryWithLog.log.map(({ durationMs, at, ...one }) => ({
+    ...{ ...one, delivery_id: id, duration_ms: durationMs, at: new Date(at) },
+  }));
+  await db.insertInto('webhook_tries').values(rows).execute();
 }
