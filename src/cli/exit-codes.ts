@@ -19,9 +19,20 @@ export class UsageError extends Error {
   override name = 'UsageError';
 }
 
+export class NotFoundError extends Error {
+  override name = 'NotFoundError';
+}
+
+/** What a command works with beside the service's API, such as the database. */
+export class ServiceAwayError extends Error {
+  override name = 'ServiceAwayError';
+}
+
 /** @returns undefined for what is a mistake of ours */
 export function exitCodeOf(error: unknown): ExitCode | undefined {
   if (error instanceof UsageError) return exitCodes.usage;
+  if (error instanceof NotFoundError) return exitCodes.notFound;
+  if (error instanceof ServiceAwayError) return exitCodes.serviceAway;
   if (error instanceof CallsTimeoutError) return exitCodes.timedOut;
   if (error instanceof CallsConnectionError) return exitCodes.serviceAway;
   if (!(error instanceof CallsApiError)) return undefined;

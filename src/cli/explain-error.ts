@@ -1,4 +1,5 @@
 import { CallsApiError, CallsConnectionError, CallsTimeoutError } from '../client';
+import { UsageError } from './exit-codes';
 import { printable } from './printable';
 
 /** What went wrong in words, and what to do about it, a line each. */
@@ -38,5 +39,5 @@ export function errorForPrograms(error: unknown): object {
     return { code: 'NO_ANSWER', detail, idempotencyKey: error.idempotencyKey };
   }
   if (error instanceof CallsApiError) return { code: 'UNKNOWN_ANSWER', status: error.status, detail };
-  return { code: 'USAGE', detail };
+  return { code: error instanceof UsageError ? 'USAGE' : 'FAILED', detail };
 }

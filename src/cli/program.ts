@@ -1,11 +1,12 @@
 import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 
 import packageJson from '../../package.json';
-import { cancelCommand, retryCommand, updateCommand } from './commands/change';
+import { cancelCommand, forgetCommand, retryCommand, updateCommand } from './commands/change';
 import { completeCommand, completionCommand } from './commands/completion';
 import { createCommand } from './commands/create';
 import { exportCommand } from './commands/export';
 import { getCommand } from './commands/get';
+import { keysCommand } from './commands/keys';
 import { listCommand } from './commands/list';
 import { statsCommand } from './commands/stats';
 import type { Session } from './session';
@@ -18,6 +19,7 @@ const callCommands = [
   updateCommand,
   cancelCommand,
   retryCommand,
+  forgetCommand,
   statsCommand,
 ];
 
@@ -36,6 +38,8 @@ export function createProgram(session: Session): CommandUnknownOpts {
     .exitOverride();
   program.commandsGroup('Calls:');
   for (const make of callCommands) add(program, make(session));
+  program.commandsGroup('Operation:');
+  add(program, keysCommand(session));
   program.commandsGroup('This command line:');
   add(program, completionCommand(session));
   program.addCommand(completeCommand(session, program).copyInheritedSettings(program), { hidden: true });
@@ -45,6 +49,7 @@ export function createProgram(session: Session): CommandUnknownOpts {
 
 function add(program: CommandUnknownOpts, command: CommandUnknownOpts) {
   program.addCommand(command.copyInheritedSettings(program));
+  for (const inner of command.commands) inner.copyInheritedSettings(program);
 }
 
 const environment = `

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { createInterface } from 'node:readline/promises';
 import { styleText } from 'node:util';
 
 import { renderRecord, renderTable, type Column } from './table';
@@ -46,6 +47,17 @@ export class Terminal {
   /** For the person in front, not for what reads the result. */
   note(text: string): void {
     this.stderr.write(`${text}\n`);
+  }
+
+  /** @returns what a person answered; nothing where there is none to ask */
+  async ask(question: string, signal: AbortSignal): Promise<string> {
+    if (!process.stdin.isTTY) return '';
+    const asking = createInterface({ input: process.stdin, output: this.stderr });
+    try {
+      return (await asking.question(question, { signal })).trim();
+    } finally {
+      asking.close();
+    }
   }
 
   /** Overwritten by the next; nothing where nobody watches. */

@@ -159,6 +159,16 @@ export class CallsClient {
     return this.transport.json({ method: 'POST', path: pathOf(id, 'retry'), repeatable: false, signal });
   }
 
+  /**
+   * Forgets the person in a call that is over: number, metadata, free texts. What is forgotten cannot be had back; safe to
+   * repeat.
+   *
+   * @throws CallsApiError CALL_NOT_ENDED
+   */
+  async forget(id: string, { signal }: RequestOptions = {}): Promise<Call> {
+    return this.transport.json({ method: 'DELETE', path: pathOf(id, 'personal-data'), signal });
+  }
+
   /** Calls by status, slots by use. */
   async stats({ signal }: RequestOptions = {}): Promise<Stats> {
     return this.transport.json({ path: '/metrics', signal });

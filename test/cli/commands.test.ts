@@ -133,6 +133,15 @@ describe('calls list', () => {
   });
 });
 
+test('calls forget wants a yes, and forgets the person in a call that is over', async () => {
+  const { id, payload } = await pendingCall();
+  expect(await calls('forget', id)).toMatchObject({ code: 2, stdout: '' });
+  expect((await calls('forget', id, '--yes')).stderr).toContain('CALL_NOT_ENDED');
+  await calls('cancel', id);
+  expect(await calls('forget', id, '--yes')).toMatchObject({ code: 0, stdout: `${id}  CANCELED\n` });
+  expect((await calls('get', id, '--json')).stdout).not.toContain(payload.to);
+});
+
 test('calls update changes a call, and wants something to change', async () => {
   const { id } = await pendingCall();
   expect((await calls('update', id)).code).toBe(2);

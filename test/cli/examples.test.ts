@@ -41,7 +41,12 @@ const lines = fencedBlocks(readDocument('docs/command-line.md'), 'sh').flatMap((
 test.each(lines)('docs/command-line.md: %s', async (line) => {
   const { stderr } = await run('bash', ['-o', 'pipefail', '-c', line], {
     cwd: home,
-    env: { HOME: home, PATH: `${home}${delimiter}${process.env['PATH'] ?? ''}`, CALLS_URL: service.url },
+    env: {
+      HOME: home,
+      PATH: `${home}${delimiter}${process.env['PATH'] ?? ''}`,
+      CALLS_URL: service.url,
+      DATABASE_URL: service.database.url,
+    },
   });
   expect(stderr).not.toMatch(/error/i);
 });

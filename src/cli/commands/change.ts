@@ -42,6 +42,23 @@ export function retryCommand(session: Session) {
   ).description('Starts FAILED, EXPIRED or CANCELED calls again, with fresh attempts.');
 }
 
+/** `calls forget` */
+export function forgetCommand(session: Session) {
+  return onEachCall(session, 'forget', 'forget the person called', (client, id) =>
+    client.forget(id, { signal: session.signal }),
+  )
+    .description('Forgets the person in calls that are over: number, metadata, free texts. Nothing brings them back.')
+    .option('-y, --yes', 'without being asked')
+    .hook('preAction', async (command) => {
+      if (command.opts().yes) return;
+      const answer = await session.terminal.ask(
+        'Forget the person in these calls, for good? (yes/no) ',
+        session.signal,
+      );
+      if (answer !== 'yes') throw new UsageError('Nothing was forgotten: that takes a yes, or --yes.');
+    });
+}
+
 /** One after the other; the first that is refused ends it, so that its exit code is about that one. */
 function onEachCall(
   session: Session,
