@@ -54,6 +54,9 @@ const hostAndPort = /^(\[[0-9a-fA-F:.]+\]|[^\s:,/]+):\d{1,5}$/;
 /** Anybody may know it: it is for one machine. */
 export const knownWebhookSecret = 'development-secret-change-me';
 
+/** Kafka keeps messages for 7 days by default: one that is read again must find the call that was made of it. */
+const minRetentionDays = 8;
+
 const settings = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: wholeNumber(0, 65535).prefault('3000'),
@@ -114,6 +117,10 @@ const settings = z.object({
   ).default([]),
   PAYLOAD_KEYS: payloadKeys.optional(),
   PERSONAL_DATA_IN_KEYS: z.enum(['allowed', 'withheld'], 'allowed: allowed, withheld').default('allowed'),
+  PERSONAL_DATA_RETENTION_DAYS: wholeNumber(0, 36_500).prefault('0'),
+  RETENTION_DAYS: wholeNumber(0, 36_500)
+    .refine((days) => days === 0 || days >= minRetentionDays, `must be 0 or at least ${minRetentionDays}`)
+    .prefault('0'),
   KAFKA_GROUP_ID: z.string().min(1).default('call-orchestrator'),
   LOG_LEVEL: z
     .enum(

@@ -230,3 +230,8 @@ test('keys are taken in their order, and personal data is withheld from topic ke
     'PERSONAL_DATA_IN_KEYS withheld needs PAYLOAD_KEYS',
   );
 });
+
+test('calls are deleted by retention no sooner than Kafka forgets the messages that they were made of', () => {
+  expect(readConfig({ RETENTION_DAYS: '8', PERSONAL_DATA_RETENTION_DAYS: '1' })).toMatchObject({ RETENTION_DAYS: 8 });
+  expect(complaint({ RETENTION_DAYS: '7' })).toContain('RETENTION_DAYS must be 0 or at least 8');
+});

@@ -20,6 +20,7 @@ import { enqueueAttempt } from './enqueue-attempt';
 import { expireCall } from './expire-call';
 import { finishAttempt } from './finish-attempt';
 import { getOffTheLine, hangUp } from './hang-up';
+import { deleteDue, forgetDue } from './retention';
 import { settleUnreported } from './settle-unreported';
 
 export type * from './steps';
@@ -49,6 +50,8 @@ export function createActivities(deps: ActivityDeps) {
     settleUnreported: settleUnreported(deps),
     finishAttempt: finishAttempt(deps),
     expireCall: expireCall(deps),
+    forgetDue: forgetDue(deps),
+    deleteDue: deleteDue(deps),
     ...duties(deps),
   };
 }

@@ -6,6 +6,7 @@ import type { Config } from '../config';
 import { countSlots } from '../store/attempts';
 import { countCalls } from '../store/calls';
 import type { Database } from '../store/database';
+import { personalDataWork, readPersonalDataWork, type PersonalDataWork } from '../store/personal-data-work';
 import { readReconcilerRecord, type ReconcilerRecord } from '../store/reconciler-mends';
 import { problemAnswers, type Endpoint } from './endpoint';
 import { metricsSchema } from './schemas';
@@ -51,8 +52,10 @@ export function getMetrics({ db, config }: MetricsDeps): Endpoint {
       const [calls, slots] = await Promise.all([countCalls(db), countSlots(db)]);
       const metrics: Metrics = { ...calls, slots: { limit: config.MAX_CONCURRENT_CALLS, ...slots } };
       if (!prefersPrometheus(c.req.header('Accept'))) return c.json(metrics, 200);
-      const reconciler = await readReconcilerRecord(db);
-      return c.body(await exposition.render(metrics, reconciler), 200, { 'Content-Type': exposition.contentType });
+      const [reconciler, work] = await Promise.all([readReconcilerRecord(db), readPersonalDataWork(db)]);
+      return c.body(await exposition.render(metrics, reconciler, work), 200, {
+        'Content-Type': exposition.contentType,
+      });
     },
   };
 }
@@ -81,10 +84,22 @@ function prometheusExposition() {
     help: 'By when every duty of the reconciler had last come to its end; 0 where one never has',
     registers,
   });
+  const personalData = new Counter({
+    name: 'orchestrator_personal_data_calls_total',
+    help: 'Calls whose personal data was forgotten, on request or by retention, and calls deleted by retention',
+    labelNames: ['work'],
+    registers,
+  });
   return {
     contentType: registry.contentType,
-    render: (metrics: Metrics, reconciler: ReconcilerRecord): Promise<string> => {
+    render: (
+      metrics: Metrics,
+      reconciler: ReconcilerRecord,
+      work: Record<PersonalDataWork, number>,
+    ): Promise<string> => {
       // Counted in the record, over all processes and their restarts.
+      personalData.reset();
+      for (const kind of personalDataWork) personalData.inc({ work: kind }, work[kind]);
       mended.reset();
       for (const duty of reconcilerDuties) mended.inc({ duty }, reconciler.mended[duty]);
       lastRound.set((reconciler.lastRoundAt?.getTime() ?? 0) / 1_000);

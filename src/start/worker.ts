@@ -9,6 +9,7 @@ import { Semaphore } from '../slots/semaphore';
 import { openReadyDatabase } from './database';
 import { heartbeats } from './heartbeats';
 import { ensureReconcileSchedule } from './reconcile-schedule';
+import { ensureRetentionSchedule } from './retention-schedule';
 import { serveHealth } from './health-server';
 import { DependencyError, runRole, type RoleContext, type RunningRole } from './role';
 import { sdkLog } from './sdk-log';
@@ -57,6 +58,7 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
   });
   const webhooks = await startWebhookWorker({ config, db, temporal, connection, log, options: workerOptions(config) });
   await ensureReconcileSchedule(temporal, config.RECONCILE_SECONDS);
+  await ensureRetentionSchedule(temporal, config);
   const health = await serveHealth(config);
   const run = worker.run();
 
