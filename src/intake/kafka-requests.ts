@@ -102,8 +102,9 @@ class RequestIntake {
       return true;
     });
     if (!sent) return false;
-    for (const { message, code, reason } of refused) {
-      this.deps.log.warn({ source: sourceOf(batch, message), code, reason }, 'refused a message: it is a dead letter');
+    for (const { message, code } of refused) {
+      // Why exactly is with the letter: it may quote what its sender wrote.
+      this.deps.log.warn({ source: sourceOf(batch, message), code }, 'refused a message: it is a dead letter');
     }
     return true;
   }
