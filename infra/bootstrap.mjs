@@ -29,6 +29,7 @@ const entries = {
   'infra:status': 'infra/status.js',
   test: 'infra/test.js',
   soak: 'infra/soak.js',
+  fuzz: 'infra/fuzz.js',
 };
 
 function assertNodeIsNewEnough() {

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 
 import { callStatuses } from '../call/call';
 import { CallError } from '../call/errors';
+import { e164 } from '../call/phone-number';
 import { storableText, type RequestSchemas } from '../call/request';
 import type { ApiContext } from './endpoint';
 
@@ -19,6 +20,7 @@ export const someOf = <Name extends string>(names: readonly Name[]) =>
     })
     .openapi({
       type: 'array',
+      minItems: 1,
       items: { type: 'string', enum: [...names] },
       param: { style: 'form', explode: false },
     });
@@ -29,21 +31,20 @@ const plusRestored = (pattern: RegExp) => z.string().transform((text) => text.re
 const time = (description: string) =>
   plusRestored(/ (\d\d:\d\d)$/)
     .pipe(z.iso.datetime({ offset: true, message: 'must be a time such as 2030-01-31T12:00:00Z', abort: true }))
-    .refine((text) => Date.parse(text) >= 0, 'must be a time after 1970')
     .transform((text) => new Date(text))
     .openapi({ type: 'string', format: 'date-time', description });
 
 /** The prefix, then a name that metadata can have. */
 const ofMetadata = /^metadata\.(?!__proto__$)(?=.)/s;
 /** Of JSON Schema 2020-12, which the type of `openapi` does not know all of. */
-const prefixedNames = { propertyNames: { pattern: '^metadata\\..' } };
+const prefixedNames = { propertyNames: { pattern: '^metadata\\.[^\\u0000]+$' } };
 
 const metadata = z.record(storableText, storableText).openapi({
   type: 'object',
   description:
     'Any number of parameters `metadata.<name>=<value>`: calls whose metadata has, under each of these names of its ' +
     'first level, that string, or the number or boolean of that text.',
-  additionalProperties: { type: 'string' },
+  additionalProperties: { type: 'string', pattern: '^[^\\u0000]*$' },
   ...prefixedNames,
   param: { style: 'form', explode: true },
 });
@@ -52,9 +53,9 @@ const metadata = z.record(storableText, storableText).openapi({
 export const filterParameters = ({ call }: RequestSchemas) => ({
   status: someOf(callStatuses).optional(),
   to: plusRestored(/^ (.*)$/)
-    .pipe(z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be a phone number in E.164 form, such as +966501234567'))
+    .pipe(z.string().regex(e164, 'must be a phone number in E.164 form, such as +966501234567'))
     .optional()
-    .openapi({ type: 'string', example: '+966501234567' }),
+    .openapi({ type: 'string', format: 'e164', pattern: e164.source, example: '+966501234567' }),
   scriptId: call.shape.scriptId.optional(),
   createdAfter: time('Accepted at this time or later.').optional(),
   createdBefore: time('Accepted before this time.').optional(),

@@ -14,7 +14,7 @@ export interface CodecDeps {
   config: Pick<Config, 'PAYLOAD_KEYS'>;
 }
 
-const bytes = z.base64('must be base64');
+const bytes = z.base64('must be base64').openapi({ format: 'base64' });
 
 /** A payload as Temporal's tools write it in JSON; what else they may put there is left out. */
 const payloadsSchema = z

@@ -29,6 +29,9 @@ export interface CallableNumbers {
   ALLOWED_COUNTRIES?: readonly (typeof countries)[number][] | undefined;
 }
 
+/** What every number looks like, whether or not it exists. */
+export const e164 = /^\+[1-9][0-9]{6,14}$/;
+
 /**
  * Checks that a string is, to the letter, the E.164 form of a number that can exist and may be called. Nothing is
  * repaired: a space, an extension or another script's digits are refused, so that one number has one spelling.
@@ -36,7 +39,7 @@ export interface CallableNumbers {
  * @returns undefined when all is well, else what is wrong, in words for the client
  */
 export function numberProblem(value: string, callable: CallableNumbers): string | undefined {
-  if (!/^\+[1-9][0-9]{6,14}$/.test(value)) {
+  if (!e164.test(value)) {
     return 'must be a phone number in E.164 form, such as +966501234567';
   }
   try {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { priorities, type Json, type Metadata } from './call';
 import { CallError, type FieldError } from './errors';
-import { numberProblem, type CallableNumbers } from './phone-number';
+import { e164, numberProblem, type CallableNumbers } from './phone-number';
 import { webhookUrlProblem, type AllowedNetworks } from './webhook-url';
 
 const maxMetadataBytes = 8 * 1024;
@@ -48,7 +48,7 @@ export const storableText = z.string().refine(storable, 'holds a NUL or half a c
 const scriptId = storableText
   .min(1, 'must not be empty')
   .max(128, 'must have at most 128 characters')
-  .meta({ example: 'testScript', description: 'The script the provider speaks.' });
+  .meta({ pattern: '^[^\\u0000]*$', example: 'testScript', description: 'The script the provider speaks.' });
 
 const expiresAt = z.iso
   .datetime({ offset: true, message: 'must be a time such as 2030-01-31T12:00:00Z', abort: true })
@@ -79,7 +79,12 @@ const to = (callable: CallableNumbers) =>
       const problem = numberProblem(value, callable);
       if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
     })
-    .meta({ example: '+966501234567', description: 'Whom to call, E.164.' });
+    .meta({
+      format: 'e164',
+      pattern: e164.source,
+      example: '+966501234567',
+      description: 'Whom to call, E.164: a number that exists and may be called.',
+    });
 
 /** Where webhooks are to be sent, of a call or of an endpoint. */
 export const webhookUrl = (allowed: AllowedNetworks) =>
@@ -124,7 +129,8 @@ export function requestSchemas(policy: RequestPolicy) {
         message: 'must name at least one field',
         // One that names only unknown fields is told of those.
         when: ({ issues }) => issues.length === 0,
-      }),
+      })
+      .meta({ minProperties: 1 }),
   };
 }
 

@@ -53,6 +53,8 @@ export class ApiDocument {
   private readonly routes: { template: string; pattern: RegExp }[];
 
   constructor(readonly description: Description) {
+    // Of ours, checked where the values are.
+    for (const format of ['e164', 'base64']) this.ajv.addFormat(format, true);
     this.ajv.addSchema(description, 'document');
     this.routes = Object.keys(description.paths)
       .map((template) => ({ template, pattern: new RegExp(`^${template.replaceAll(/\{.+?\}/g, '[^/]+')}$`) }))
