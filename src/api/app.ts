@@ -8,7 +8,9 @@ import type { Logger } from '../log';
 import { MatchCounter } from '../store/call-list';
 import { authorization, type AuthorizeDeps } from './authorize';
 import { deletePersonalData, postCancel, postRetry, type CallActionDeps } from './call-actions';
+import { postBatch, type CallBatchDeps } from './call-batch';
 import { exportCalls } from './call-export';
+import { importCalls, type CallImportDeps } from './call-import';
 import { getCalls } from './call-list';
 import { receiveCallStatus, type CallbackDeps } from './callbacks';
 import { getAttempts, getCall, getEvents, patchCall, postCall, type CallsDeps } from './calls';
@@ -38,6 +40,8 @@ export type ApiDeps = Omit<CallsDeps, 'schemas'> &
   CallbackDeps &
   AuthorizeDeps &
   MetricsDeps &
+  Omit<CallBatchDeps, 'schemas'> &
+  Omit<CallImportDeps, 'schemas'> &
   CodecDeps & { config: RequestPolicy; log: Logger; checks: DependencyChecks };
 
 export type Api = OpenAPIHono<ApiEnv>;
@@ -53,6 +57,8 @@ export function createApp(apiDeps: ApiDeps): Api {
     ['get', '/calls', getCalls(deps)],
     // Before /calls/{id}, of which each of these would be one.
     ['get', '/calls/export', exportCalls(deps)],
+    ['post', '/calls/batch', postBatch(deps)],
+    ['post', '/calls/import', importCalls(deps)],
     ['get', '/calls/{id}', getCall(deps)],
     ['patch', '/calls/{id}', patchCall(deps)],
     ['get', '/calls/{id}/attempts', getAttempts(deps)],

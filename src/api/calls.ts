@@ -1,7 +1,5 @@
-import { z } from '@hono/zod-openapi';
-
 import { CallError } from '../call/errors';
-import { keySchema, parseRequest, type RequestSchemas } from '../call/request';
+import { parseRequest, type RequestSchemas } from '../call/request';
 import type { Config } from '../config';
 import { acceptCalls, type Acceptance } from '../intake/accept-call';
 import { editCall } from '../intake/change-call';
@@ -31,6 +29,7 @@ import {
   exampleRequest,
   pendingCall,
 } from './examples';
+import { idempotencyHeaders, idempotencyKeyOf } from './idempotency-key';
 import { readJson } from './read-body';
 import { attemptListSchema, callSchema, eventListSchema } from './schemas';
 
@@ -41,13 +40,11 @@ export interface CallsDeps {
   schemas: RequestSchemas;
 }
 
-const keyHeader = 'Idempotency-Key';
 const text = { type: 'string' } as const;
 const acceptedHeaders = {
   Location: { description: 'Where the call is', required: true, schema: text, example: `/calls/${exampleCallId}` },
   'Idempotency-Replayed': { description: '`true` where this is the answer that the key got before', schema: text },
 };
-const headersSchema = z.object({ [keyHeader]: keySchema.optional() });
 
 /** `POST /calls`: answered once the call is durable, whether or not Temporal is there. */
 export function postCall({ db, config, starter, schemas }: CallsDeps): Endpoint {
@@ -59,7 +56,7 @@ export function postCall({ db, config, starter, schemas }: CallsDeps): Endpoint 
       description: 'With an Idempotency-Key, a request that is repeated gets the same call and makes no other.',
       tags: ['Calls'],
       request: {
-        headers: headersSchema,
+        headers: idempotencyHeaders,
         body: jsonBody(schemas.call, exampleRequest),
       },
       responses: {
@@ -71,8 +68,7 @@ export function postCall({ db, config, starter, schemas }: CallsDeps): Endpoint 
       },
     },
     handle: async (c) => {
-      const given = c.req.header(keyHeader);
-      const { [keyHeader]: key } = parseRequest(headersSchema, given === undefined ? {} : { [keyHeader]: given });
+      const key = idempotencyKeyOf(c);
       const request = parseRequest(schemas.call, await readJson(c));
       const requestKey = key === undefined ? null : `http:${key}`;
       const [acceptance] = await acceptCalls(db, config, [{ request, requestKey, source: null }]);

@@ -102,3 +102,31 @@ export const exampleReport = {
 export const exampleCsv = `id,to,scriptId,status,priority,attempts,maxAttempts,lastError,externalCallId,createdAt,startedAt,endedAt,updatedAt,expiresAt,nextAttemptAt,metadata
 7f2cc87b-03e7-4be4-a8bf-504f054c6262,+966501234567,testScript,COMPLETED,3,1,3,,mock-1,2026-11-22T23:48:19.033Z,2026-11-22T23:48:19.210Z,2026-11-22T23:48:41.730Z,2026-11-22T23:48:41.730Z,2026-11-23T23:48:19.033Z,,"{""order"":4711,""customer"":""Noura""}"
 `;
+
+export const exampleBatch = { calls: [exampleRequest, { to: 'nobody', scriptId: 'testScript', requestId: 'row-2' }] };
+
+export const exampleBatchAnswer = {
+  accepted: 1,
+  replayed: 0,
+  refused: 1,
+  results: [
+    { index: 0, status: 'ACCEPTED' as const, call: pendingCall },
+    {
+      index: 1,
+      status: 'REFUSED' as const,
+      problem: {
+        type: 'urn:call-orchestrator:problem:invalid-request',
+        title: 'The request is not valid',
+        status: 400,
+        detail: 'to must be a phone number in E.164 form, such as +966501234567',
+        instance: '/calls/batch#/calls/1',
+        code: 'INVALID_REQUEST' as const,
+        error: 'to must be a phone number in E.164 form, such as +966501234567',
+        errors: [{ path: 'to', message: 'must be a phone number in E.164 form, such as +966501234567' }],
+      },
+    },
+  ],
+};
+
+export const exampleFile = `to,scriptId,metadata.customer\n${exampleRequest.to},testScript,4711\n`;
+export const exampleImportLine = { row: 1, status: 'ACCEPTED' as const, callId: exampleCallId };

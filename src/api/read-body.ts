@@ -30,7 +30,7 @@ export async function readBody(c: ApiContext, maxBytes = maxBodyBytes): Promise<
 export async function readJson(c: ApiContext, maxBytes?: number): Promise<unknown> {
   const body = await readBody(c, maxBytes);
   if (body.length === 0) throw new CallError('INVALID_JSON', 'The body is empty; it must be a JSON object.');
-  requireJsonType(c);
+  requireType(c, 'application/json');
   return parseJson(body);
 }
 
@@ -38,7 +38,7 @@ export async function readJson(c: ApiContext, maxBytes?: number): Promise<unknow
 export async function readOptionalJson(c: ApiContext): Promise<unknown> {
   const body = await readBody(c);
   if (body.length === 0) return {};
-  requireJsonType(c);
+  requireType(c, 'application/json');
   return parseJson(body);
 }
 
@@ -53,9 +53,12 @@ export function parseJson(body: Buffer): unknown {
   }
 }
 
-function requireJsonType(c: ApiContext): void {
+/** @throws CallError UNSUPPORTED_MEDIA_TYPE */
+export function requireType(c: ApiContext, required: string): void {
   const [type] = (c.req.header('Content-Type') ?? '').split(';');
-  if (type?.trim().toLowerCase() !== 'application/json') throw new CallError('UNSUPPORTED_MEDIA_TYPE');
+  if (type?.trim().toLowerCase() !== required) {
+    throw new CallError('UNSUPPORTED_MEDIA_TYPE', `The body must be ${required}.`);
+  }
 }
 
 async function readCounting(stream: AsyncIterable<Uint8Array> | null, maxBytes: number): Promise<Buffer> {
@@ -69,6 +72,6 @@ async function readCounting(stream: AsyncIterable<Uint8Array> | null, maxBytes: 
   return Buffer.concat(chunks);
 }
 
-function tooLarge(maxBytes: number): CallError {
+export function tooLarge(maxBytes: number): CallError {
   return new CallError('PAYLOAD_TOO_LARGE', `The body is larger than ${maxBytes} bytes.`);
 }

@@ -61,7 +61,8 @@ export function renderUnrouted(error: unknown, log: Logger): Response {
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }
 
-function asCallError(error: unknown): CallError {
+/** An error as one of the catalogue. */
+export function asCallError(error: unknown): CallError {
   if (error instanceof CallError) return error;
   const [code, detail]: [ErrorCode, string] = isDatabaseAway(error)
     ? [

@@ -120,3 +120,41 @@ export const problemSchema = z
     activeCallId: z.uuid().optional().openapi({ description: 'The call that occupies the number.' }),
   })
   .openapi('Problem');
+
+const rowStatus = z.enum(['ACCEPTED', 'REPLAYED', 'REFUSED']).openapi({
+  description: 'REPLAYED: the key came before with the same request, and this is the call that was made then.',
+});
+
+export const batchSchema = z
+  .strictObject({
+    accepted: count,
+    replayed: count,
+    refused: count,
+    results: z.array(
+      z.strictObject({
+        index: count,
+        status: rowStatus,
+        call: callSchema.optional().openapi({ description: 'As it was accepted; of a row that was not refused.' }),
+        problem: problemSchema.optional().openapi({ description: 'Of a row that was refused.' }),
+      }),
+    ),
+  })
+  .openapi('Batch');
+
+export const importLineSchema = z
+  .union([
+    z.strictObject({
+      row: z.int().positive().openapi({ description: '1 for the first after the line that names the columns.' }),
+      status: rowStatus,
+      callId: z.uuid().optional(),
+      code: problemSchema.shape.code.optional(),
+      error: z.string().optional(),
+      errors: problemSchema.shape.errors,
+      activeCallId: problemSchema.shape.activeCallId,
+    }),
+    z.strictObject({
+      summary: z.strictObject({ rows: count, accepted: count, replayed: count, refused: count }),
+    }),
+    z.strictObject({ problem: problemSchema }),
+  ])
+  .openapi('ImportLine');

@@ -6,11 +6,13 @@ import { getRequestListener } from '@hono/node-server';
 import type { Logger } from '../log';
 import type { Api } from './app';
 import { renderUnrouted } from './render-error';
+import { cutSlowBodies } from './slow-clients';
 
 /** A client that sends this slowly is cut off rather than kept a connection for. */
 const timeouts = {
   headersTimeout: 10_000,
-  requestTimeout: 30_000,
+  // Bodies have deadlines of their own: cutSlowBodies.
+  requestTimeout: 0,
   keepAliveTimeout: 15_000,
   connectionsCheckingInterval: 2_000,
 };
@@ -27,14 +29,16 @@ export interface ListeningServer {
  * Serves the API over HTTP.
  *
  * @param port 0 for any free one
+ * @param bodySeconds within which a body must have come
  * @throws the system's error, such as EADDRINUSE, where it cannot listen
  */
 export async function listen(
   app: Api,
-  { host, port }: { host: string; port: number },
+  { host, port, bodySeconds = 30 }: { host: string; port: number; bodySeconds?: number },
   log: Logger,
 ): Promise<ListeningServer> {
   const server = createServer(timeouts);
+  cutSlowBodies(server, bodySeconds);
   let closing = false;
   server.on('request', (_request, response) => {
     if (closing) response.setHeader('Connection', 'close');

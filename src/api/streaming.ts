@@ -14,13 +14,15 @@ export interface StreamedAnswer {
    * @param gone aborted where nobody reads any more: whatever it waits for, it is to end then
    */
   parts: (gone: AbortSignal) => AsyncGenerator<string, void, undefined>;
+  /** Called once, however it ends: also where no part was ever asked for. */
+  done?: () => Promise<void>;
 }
 
 /**
  * An answer that is made while it is sent, with no more of it in memory than one part. Where the making fails, the
  * connection is cut: an answer that only ended would look whole.
  */
-export function streamed(c: ApiContext, { headers, log, parts }: StreamedAnswer): Response {
+export function streamed(c: ApiContext, { headers, log, parts, done: close }: StreamedAnswer): Response {
   if (c.req.method === 'HEAD') return c.body(null, 200, headers);
   const gone = new AbortController();
   const made = parts(gone.signal);
@@ -35,6 +37,7 @@ export function streamed(c: ApiContext, { headers, log, parts }: StreamedAnswer)
           const { done, value } = await made.next();
           if (done) {
             controller.close();
+            await close?.();
             return;
           }
           controller.enqueue(encoder.encode(value));
@@ -50,6 +53,7 @@ export function streamed(c: ApiContext, { headers, log, parts }: StreamedAnswer)
         clearTimeout(stalled);
         gone.abort();
         await made.return();
+        await close?.();
       },
     },
     // Nothing is made ahead of what is read.

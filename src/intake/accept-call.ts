@@ -3,14 +3,23 @@ import { createHash, randomUUID } from 'node:crypto';
 import { priorities, type Call, type Json } from '../call/call';
 import { canonicalJson, type CallRequest } from '../call/request';
 import type { Config } from '../config';
-import { findByRequestKey, findBySource, insertCalls, readAcceptedCall, type NewCall } from '../store/accepted-calls';
-import { findActiveCall } from '../store/calls';
+import {
+  findByRequestKeys,
+  findBySources,
+  insertCalls,
+  readAcceptedCalls,
+  type NewCall,
+} from '../store/accepted-calls';
+import { findActiveCalls } from '../store/calls';
 import { isDeadlock, type CallRow, type Database } from '../store/database';
 
 /** A valid request on its way in. */
 export interface IncomingCall {
   request: CallRequest;
-  /** `http:<Idempotency-Key>` or `kafka:<requestId>`: the same key never makes two calls. */
+  /**
+   * The same key never makes two calls: `http:<Idempotency-Key>` or `kafka:<requestId>`; of a row that names none
+   * `batch:<Idempotency-Key>/<index>` or `import:<Idempotency-Key>/<row>`.
+   */
   requestKey: string | null;
   /** `<topic>/<partition>/<offset>` of its message: the same message never makes two calls. */
   source: string | null;
@@ -50,11 +59,13 @@ export async function acceptCalls(
     ).catch(noneIfDeadlock);
     if (inserted === undefined) continue;
     for (const { row, call } of inserted) answers.set(row.id, { kind: 'ACCEPTED', row, call });
-    for (const { newCall } of open.filter((candidate) => !answers.has(candidate.newCall.id))) {
-      const reason = await whyHeldBack(db, newCall);
-      if (reason !== undefined) answers.set(newCall.id, reason);
-    }
-    open = open.filter((candidate) => !answers.has(candidate.newCall.id));
+    const heldBack = open.filter((candidate) => !answers.has(candidate.newCall.id));
+    const reasons = await whyHeldBack(
+      db,
+      heldBack.map(({ newCall }) => newCall),
+    );
+    for (const [id, reason] of reasons) answers.set(id, reason);
+    open = heldBack.filter((candidate) => !answers.has(candidate.newCall.id));
   }
   return candidates.flatMap((candidate) => answers.get(candidate.newCall.id) ?? []);
 }
@@ -103,18 +114,43 @@ function hashOf({ priority, webhookUrl, ...request }: HashedRequest): string {
   return createHash('sha256').update(canonicalJson(compared)).digest('hex');
 }
 
-/** The key before the number: a repeated request is answered with its own call, not refused because of it. */
-async function whyHeldBack(db: Database, newCall: NewCall): Promise<Acceptance | undefined> {
-  const bySource = newCall.source === null ? undefined : await findBySource(db, newCall.source);
-  if (bySource) return { kind: 'REPLAYED', call: await readAcceptedCall(db, bySource.id), sameSource: true };
-
-  const byKey = newCall.requestKey === null ? undefined : await findByRequestKey(db, newCall.requestKey);
-  if (byKey) {
+/**
+ * The key before the number: a repeated request is answered with its own call, not refused because of it.
+ *
+ * @returns by the id it would have had; without one for which there is no reason any more
+ */
+async function whyHeldBack(db: Database, heldBack: readonly NewCall[]): Promise<Map<string, Acceptance>> {
+  const bySource = await findBySources(
+    db,
+    heldBack.flatMap(({ source }) => source ?? []),
+  );
+  const byKey = await findByRequestKeys(
+    db,
+    heldBack.flatMap(({ requestKey }) => requestKey ?? []),
+  );
+  const active = await findActiveCalls(
+    db,
+    heldBack.map(({ to }) => to),
+  );
+  const answered = await readAcceptedCalls(
+    db,
+    [...bySource.values(), ...byKey.values()].map(({ id }) => id),
+  );
+  const reasonOf = ({ source, requestKey, requestHash, to }: NewCall): Acceptance | undefined => {
+    const sameMessage = source === null ? undefined : bySource.get(source);
+    const sameKey = requestKey === null ? undefined : byKey.get(requestKey);
+    const call = answered.get((sameMessage ?? sameKey)?.id ?? '');
+    if (call && sameMessage) return { kind: 'REPLAYED', call, sameSource: true };
     // Of a forgotten call nobody can tell whether it was the same request; it makes no second call all the same.
-    const comparable = byKey.forgotten_at === null;
-    if (comparable && byKey.request_hash !== newCall.requestHash) return { kind: 'KEY_REUSED' };
-    return { kind: 'REPLAYED', call: await readAcceptedCall(db, byKey.id), sameSource: false };
-  }
-  const active = await findActiveCall(db, newCall.to);
-  return active && { kind: 'NUMBER_BUSY', activeCallId: active.id };
+    if (sameKey?.forgotten_at === null && sameKey.request_hash !== requestHash) return { kind: 'KEY_REUSED' };
+    if (call) return { kind: 'REPLAYED', call, sameSource: false };
+    const busy = active.get(to);
+    return busy && { kind: 'NUMBER_BUSY', activeCallId: busy.id };
+  };
+  return new Map(
+    heldBack.flatMap((newCall) => {
+      const reason = reasonOf(newCall);
+      return reason ? [[newCall.id, reason]] : [];
+    }),
+  );
 }

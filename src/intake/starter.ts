@@ -1,3 +1,5 @@
+import { EventEmitter, once } from 'node:events';
+
 import { type Client, WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
 
@@ -27,6 +29,12 @@ export interface StarterDeps {
 /** Handoffs under way at once right after a commit; what comes on top is left to the sweep, which is never far. */
 const maxInFlight = 64;
 
+/** Of those the ones that many at once may take up: those that come one by one always find room. */
+const maxInFlightOfMany = 32;
+/** Temporal is away, where so long there is no room; it is tried again after a while. */
+const roomWithinSeconds = 1;
+const withoutRoomSeconds = 30;
+
 /** Few enough to keep about the order in which they were given; after a long outage there are thousands. */
 const sweptAtOnce = 20;
 
@@ -40,6 +48,9 @@ const cancelToldLate = { type: 'call.updated', reason: 'cancel told late: its wo
  */
 export class Starter {
   private inFlight = 0;
+  /** Told when one of them is done. */
+  private readonly done = new EventEmitter().setMaxListeners(0);
+  private withoutRoomUntil = 0;
 
   constructor(private readonly deps: StarterDeps) {}
 
@@ -56,7 +67,28 @@ export class Starter {
       })
       .finally(() => {
         this.inFlight--;
+        this.done.emit('done');
       });
+  }
+
+  /**
+   * The same for many: no faster than Temporal takes them, so that they are started in their order and not left to the
+   * sweep. Where Temporal is away, they are left to it after all.
+   */
+  async handOffMany(rows: readonly CallRow[]): Promise<void> {
+    for (const row of rows) {
+      if (await this.isRoomForMany()) this.handOffSoon(row);
+    }
+  }
+
+  private async isRoomForMany(): Promise<boolean> {
+    const giveUp = AbortSignal.timeout(roomWithinSeconds * 1_000);
+    while (this.inFlight >= maxInFlightOfMany && Date.now() >= this.withoutRoomUntil) {
+      await once(this.done, 'done', { signal: giveUp }).catch(() => {
+        this.withoutRoomUntil = Date.now() + withoutRoomSeconds * 1_000;
+      });
+    }
+    return this.inFlight < maxInFlightOfMany;
   }
 
   /**

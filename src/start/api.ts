@@ -17,6 +17,7 @@ async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
   warnOfKnownSecret(config, log);
   const temporal = openTemporalClient(config);
   const checks = openDependencyChecks(config, log, { db, temporal });
+  const stopping = new AbortController();
   const app = createApp({
     db,
     config,
@@ -24,6 +25,7 @@ async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
     starter: new Starter({ db, temporal, policy: config, log }),
     deliverReport: (attemptId) => deliverReport({ db, temporal }, attemptId),
     checks: checks.checks,
+    stopping: stopping.signal,
   });
   const server = await listen(app, { host: config.HOST, port: config.PORT }, log).catch((error: unknown) =>
     explain(error, config),
@@ -31,6 +33,7 @@ async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
   log.info({ url: server.url }, `API on ${server.url}`);
   return {
     close: async () => {
+      stopping.abort();
       await server.close();
       await checks.close();
       await db.destroy();

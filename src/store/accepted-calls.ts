@@ -60,18 +60,28 @@ export async function insertCalls(db: Database, calls: readonly NewCall[]): Prom
   return rows.map((row) => ({ row, call: callOf(row) }));
 }
 
-/** Also of a call whose key was forgotten: what is left of it is its hash. */
-export async function findByRequestKey(db: Database, requestKey: string): Promise<CallRow | undefined> {
-  const hash = createHash('sha256').update(requestKey).digest('hex');
-  return db
+/** @returns by request key the calls that came with one of these, also those whose key was forgotten but for its hash */
+export async function findByRequestKeys(db: Database, keys: readonly string[]): Promise<Map<string, CallRow>> {
+  if (keys.length === 0) return new Map();
+  const keyOf = new Map(keys.map((key) => [createHash('sha256').update(key).digest('hex'), key]));
+  const rows = await db
     .selectFrom('calls')
     .selectAll()
-    .where((eb) => eb.or([eb('request_key', '=', requestKey), eb('request_key_hash', '=', hash)]))
-    .executeTakeFirst();
+    .where((eb) => eb.or([eb('request_key', 'in', keys), eb('request_key_hash', 'in', [...keyOf.keys()])]))
+    .execute();
+  return new Map(
+    rows.flatMap((row) => {
+      const key = row.request_key ?? keyOf.get(row.request_key_hash ?? '');
+      return key === undefined ? [] : [[key, row]];
+    }),
+  );
 }
 
-export async function findBySource(db: Database, source: string): Promise<CallRow | undefined> {
-  return db.selectFrom('calls').selectAll().where('source', '=', source).executeTakeFirst();
+/** @returns by source the calls that came by one of these messages */
+export async function findBySources(db: Database, sources: readonly string[]): Promise<Map<string, CallRow>> {
+  if (sources.length === 0) return new Map();
+  const rows = await db.selectFrom('calls').selectAll().where('source', 'in', sources).execute();
+  return new Map(rows.flatMap((row) => (row.source === null ? [] : [[row.source, row]])));
 }
 
 /** @returns those of the messages that have a call */
@@ -85,14 +95,17 @@ export async function findCalledSources(db: Database, sources: readonly string[]
   return new Set(rows.map((row) => row.source));
 }
 
-/** The call as it was when it was accepted: the answer its request got. */
-export async function readAcceptedCall(db: Database, callId: string): Promise<Call> {
-  const event = await db
+/** The calls, by id, as they were when they were accepted: the answers their requests got. */
+export async function readAcceptedCalls(db: Database, ids: readonly string[]): Promise<Map<string, Call>> {
+  if (ids.length === 0) return new Map();
+  const events = await db
     .selectFrom('call_events')
-    .select('body')
-    .where('call_id', '=', callId)
+    .select(['call_id', 'body'])
+    .where('call_id', 'in', ids)
     .where('sequence', '=', 1)
-    .executeTakeFirstOrThrow();
+    .execute();
   // Written by insertCalls above.
-  return callToldIn(event.body as { call: Call });
+  return new Map(
+    events.flatMap(({ call_id, body }) => (call_id ? [[call_id, callToldIn(body as { call: Call })]] : [])),
+  );
 }

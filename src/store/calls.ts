@@ -10,12 +10,19 @@ export async function findCall(db: Database | DatabaseTransaction, id: string): 
 }
 
 export async function findActiveCall(db: Database, to: string): Promise<CallRow | undefined> {
-  return db
+  return (await findActiveCalls(db, [to])).get(to);
+}
+
+/** @returns by number the calls that occupy one of these */
+export async function findActiveCalls(db: Database, numbers: readonly string[]): Promise<Map<string, CallRow>> {
+  if (numbers.length === 0) return new Map();
+  const rows = await db
     .selectFrom('calls')
     .selectAll()
-    .where('to_number', '=', to)
+    .where('to_number', 'in', numbers)
     .where('status', 'in', activeStatuses)
-    .executeTakeFirst();
+    .execute();
+  return new Map(rows.map((row) => [row.to_number, row]));
 }
 
 /** The expiry of a call that starts again: the one it has, or a new one where that has passed. */

@@ -44,6 +44,7 @@ export interface ApiOptions {
   checks?: DependencyChecks;
   deliverReport?: (attemptId: string) => Promise<void>;
   database?: TestDatabase;
+  bodySeconds?: number;
 }
 
 /** The API as it is served, on PostgreSQL; in Temporal's place it notes what would be told. */
@@ -54,18 +55,27 @@ export async function startApi(options: ApiOptions = {}): Promise<ApiUnderTest> 
   const delivered: string[] = [];
   const logLines: Record<string, unknown>[] = [];
   const log = pino({ level: 'debug' }, { write: (line) => logLines.push(JSON.parse(line) as Record<string, unknown>) });
+  const stopping = new AbortController();
   const app = createApp({
     db: database.db,
     config,
     log,
-    starter: { handOffSoon: (row) => handedOff.push(row) },
+    starter: {
+      handOffSoon: (row) => handedOff.push(row),
+      handOffMany: (rows) => Promise.resolve(void handedOff.push(...rows)),
+    },
+    stopping: stopping.signal,
     deliverReport: async (attemptId) => {
       delivered.push(attemptId);
       await options.deliverReport?.(attemptId);
     },
     checks: options.checks ?? {},
   });
-  const server = await listen(app, { host: '127.0.0.1', port: 0 }, log);
+  const server = await listen(
+    app,
+    { host: '127.0.0.1', port: 0, ...(options.bodySeconds !== undefined && { bodySeconds: options.bodySeconds }) },
+    log,
+  );
   const request = requestTo(server.url);
   return {
     ...database,
@@ -83,6 +93,7 @@ export async function startApi(options: ApiOptions = {}): Promise<ApiUnderTest> 
       return answer.body as unknown as Call;
     },
     close: async () => {
+      stopping.abort();
       await server.close();
       await database.drop();
     },

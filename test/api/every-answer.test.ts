@@ -67,6 +67,11 @@ const provocations: Record<string, Provoke> = {
     await sendExample(api, described, { headers });
     return sendExample(api, described, { headers, json: { to: freshNumber(), scriptId: 'another' } });
   },
+  'POST /calls/batch PAYLOAD_TOO_LARGE': (described) => sendExample(api, described, { raw: 'x'.repeat(11_000_000) }),
+  'POST /calls/import INVALID_REQUEST': (described) => sendExample(api, described, { raw: 'to,unknown\n' }),
+  'POST /calls/import INVALID_CSV': (described) => sendExample(api, described, { raw: 'to,scriptId\n"never closed' }),
+  'POST /calls/import PAYLOAD_TOO_LARGE': (described) =>
+    sendExample(api, described, { raw: `to,scriptId\n${'a,b\n'.repeat(100_001)}` }),
   'PATCH /calls/{id} CALL_NOT_PENDING': (described) => toCallIn('COMPLETED', described),
   'PATCH /calls/{id} NUMBER_BUSY': async (described) => {
     await put(api.db, pendingCall);
@@ -95,11 +100,19 @@ const provocations: Record<string, Provoke> = {
 };
 
 /** What is described of all and cannot be met at these, each with its reason. */
-const neverMet: Record<string, string> = Object.fromEntries(
-  ['POST /codec/decode', 'POST /codec/encode'].flatMap((route) =>
-    ['INTERNAL_ERROR', 'DEPENDENCY_UNAVAILABLE'].map((code) => [`${route} ${code}`, 'needs nothing but this process']),
+const neverMet: Record<string, string> = {
+  ...Object.fromEntries(
+    ['POST /codec/decode', 'POST /codec/encode'].flatMap((route) =>
+      ['INTERNAL_ERROR', 'DEPENDENCY_UNAVAILABLE'].map((code) => [
+        `${route} ${code}`,
+        'needs nothing but this process',
+      ]),
+    ),
   ),
-);
+  'POST /calls/import REQUEST_TIMEOUT': 'takes 30 s; slow-clients.test.ts meets it sooner',
+  'POST /calls/import INTERNAL_ERROR': 'met once it has begun to answer, it is its last line: imports.test.ts',
+  'POST /calls/import DEPENDENCY_UNAVAILABLE': 'met once it has begun to answer, it is its last line: imports.test.ts',
+};
 
 async function toCallIn(status: CallStatus, described: Described): Promise<Answer> {
   await put(api.db, { ...pendingCall, status });

@@ -72,9 +72,9 @@ describe('the request that is shown, sent as it stands, gets the answer that is 
   });
 });
 
-/** Lines of JSON are described, and shown, by one of them. */
+/** Lines of JSON are described, and shown, by the first of them. */
 function bodyOf({ text, body }: Answer, type: string): unknown {
-  if (type === 'application/x-ndjson') return JSON.parse(text);
+  if (type === 'application/x-ndjson') return JSON.parse(text.split('\n')[0] ?? '');
   return type.endsWith('json') ? body : text;
 }
 

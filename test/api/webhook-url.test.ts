@@ -1,4 +1,4 @@
-import { readAcceptedCall } from '../../src/store/accepted-calls';
+import { readAcceptedCalls } from '../../src/store/accepted-calls';
 import { badFields, freshNumber, startApi, type ApiUnderTest } from './api-under-test';
 
 let api: ApiUnderTest;
@@ -13,7 +13,7 @@ const webhookUrl = 'https://example.org/webhooks?token=1';
 test('a call shows the webhookUrl it was accepted with, and null where it has none', async () => {
   const call = await api.acceptCall({ webhookUrl });
   expect(call.webhookUrl).toBe(webhookUrl);
-  expect(await readAcceptedCall(api.db, call.id)).toEqual(call);
+  expect((await readAcceptedCalls(api.db, [call.id])).get(call.id)).toEqual(call);
   expect((await api.request('GET', `/calls/${call.id}`)).body).toEqual(call);
   expect((await api.acceptCall()).webhookUrl).toBeNull();
 });

@@ -5,7 +5,7 @@ const codes = Object.keys(errorCatalogue) as ErrorCode[];
 test.each(codes)('%s is a stable name with an HTTP error status and a title of its own', (code) => {
   const { status, title } = errorCatalogue[code];
   expect(code).toMatch(/^[A-Z]+(_[A-Z]+)*$/);
-  expect([400, 401, 403, 404, 405, 409, 413, 415, 429, 500, 503]).toContain(status);
+  expect([400, 401, 403, 404, 405, 408, 409, 413, 415, 429, 500, 503]).toContain(status);
   expect(title).toMatch(/^[A-Z].*[^.]$/);
   expect(codes.filter((other) => errorCatalogue[other].title === title)).toEqual([code]);
 });
@@ -15,6 +15,7 @@ test('the codes and statuses are the ones published', () => {
   expect(Object.fromEntries(codes.map((code) => [code, errorCatalogue[code].status]))).toEqual({
     INVALID_REQUEST: 400,
     INVALID_JSON: 400,
+    INVALID_CSV: 400,
     INVALID_ID: 400,
     INVALID_SIGNATURE: 401,
     UNAUTHENTICATED: 401,
@@ -22,6 +23,7 @@ test('the codes and statuses are the ones published', () => {
     CALL_NOT_FOUND: 404,
     ROUTE_NOT_FOUND: 404,
     METHOD_NOT_ALLOWED: 405,
+    REQUEST_TIMEOUT: 408,
     NUMBER_BUSY: 409,
     IDEMPOTENCY_KEY_REUSED: 409,
     CALL_NOT_PENDING: 409,

@@ -71,7 +71,8 @@ describe('README', () => {
       db: undefined as never,
       config: readConfig({}),
       log: createLog('test', 'silent'),
-      starter: { handOffSoon: nothing },
+      starter: { handOffSoon: nothing, handOffMany: () => Promise.resolve() },
+      stopping: new AbortController().signal,
       deliverReport: () => Promise.resolve(),
       checks: {},
     });

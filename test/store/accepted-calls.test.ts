@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 
 import type { Metadata } from '../../src/call/call';
-import { insertCalls, readAcceptedCall } from '../../src/store/accepted-calls';
+import { insertCalls, readAcceptedCalls } from '../../src/store/accepted-calls';
 import { listEvents } from '../../src/store/call-events';
 import { updateCall } from '../../src/store/calls';
 import type { Database } from '../../src/store/database';
@@ -99,18 +99,18 @@ test('what was told of a call before there were priorities shows the usual one',
   await sql`update call_events set body = (body::jsonb #- '{call,priority}')::json where call_id = ${row.id}`.execute(
     db,
   );
-  expect(await readAcceptedCall(db, row.id)).toEqual(callOf(row));
+  expect((await readAcceptedCalls(db, [row.id])).get(row.id)).toEqual(callOf(row));
   expect(await listEvents(db, row.id)).toMatchObject([{ call: callOf(row) }]);
 });
 
 test('the answer that a request got can be read again however the call went on', async () => {
   const row = await acceptedCall(db);
-  const answered = await readAcceptedCall(db, row.id);
+  const answered = (await readAcceptedCalls(db, [row.id])).get(row.id);
   await db
     .transaction()
     .execute((trx) =>
       updateCall(trx, row.id, { from: ['PENDING'], to: 'CANCELED', set: {}, events: [{ type: 'call.canceled' }] }),
     );
-  expect(await readAcceptedCall(db, row.id)).toEqual(answered);
+  expect((await readAcceptedCalls(db, [row.id])).get(row.id)).toEqual(answered);
   expect(answered).toMatchObject({ status: 'PENDING' });
 });

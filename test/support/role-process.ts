@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { waitUntil } from './wait-until';
@@ -43,6 +44,12 @@ export class RoleProcess {
   /** Everything it has written. */
   get output(): string {
     return this.chunks.join('');
+  }
+
+  /** The most memory it has had at once. */
+  peakMegabytes(): number {
+    const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
+    return Math.round(Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1_024);
   }
 
   get ended(): boolean {

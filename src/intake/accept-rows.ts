@@ -1,0 +1,86 @@
+import type { Call } from '../call/call';
+import { CallError } from '../call/errors';
+import { parseRequest, type RequestSchemas } from '../call/request';
+import type { Config } from '../config';
+import { refusesValues, type CallRow, type Database } from '../store/database';
+import { acceptCalls, type Acceptance, type IncomingCall } from './accept-call';
+
+export interface AcceptRowsDeps {
+  db: Database;
+  config: Pick<Config, 'MAX_ATTEMPTS' | 'DEFAULT_EXPIRY_SECONDS'>;
+}
+
+/** What became of one of many requests that came together. */
+export type RowOutcome =
+  | { status: 'ACCEPTED'; call: Call; row: CallRow }
+  | { status: 'REPLAYED'; call: Call }
+  | { status: 'REFUSED'; error: CallError };
+
+/**
+ * One of many requests, or what is wrong with it.
+ *
+ * @param value the fields of `POST /calls`, and optionally a `requestId`, which is as good as an Idempotency-Key
+ * @param key the row's own where it names no `requestId`
+ */
+export function readRow(schemas: RequestSchemas, value: unknown, key: string | null): IncomingCall | CallError {
+  try {
+    const { requestId, ...request } = parseRequest(schemas.message, value);
+    return { request, requestKey: requestId === undefined ? key : `http:${requestId}`, source: null };
+  } catch (error) {
+    if (error instanceof CallError) return error;
+    throw error;
+  }
+}
+
+/**
+ * Makes a call of each row that can have one. A bad row never spoils its neighbours; with their keys, rows that come again
+ * make no second call.
+ *
+ * @returns an outcome for each row, in their order
+ * @throws where the database is in trouble: some rows may have been accepted, and their keys will tell
+ */
+export async function acceptRows(
+  deps: AcceptRowsDeps,
+  rows: readonly (IncomingCall | CallError)[],
+): Promise<RowOutcome[]> {
+  const answers = (await decideOn(deps, rows.filter(isIncoming))).values();
+  return rows.map((row) => (isIncoming(row) ? outcomeOf(answers.next().value) : { status: 'REFUSED', error: row }));
+}
+
+function isIncoming(row: IncomingCall | CallError): row is IncomingCall {
+  return !(row instanceof CallError);
+}
+
+/** Where PostgreSQL refuses one, and with it the whole statement, the halves go on by themselves. */
+async function decideOn(deps: AcceptRowsDeps, incoming: readonly IncomingCall[]): Promise<(Acceptance | CallError)[]> {
+  if (incoming.length === 0) return [];
+  try {
+    return await acceptCalls(deps.db, deps.config, incoming);
+  } catch (error) {
+    if (!refusesValues(error)) throw error;
+    if (incoming.length === 1)
+      return [new CallError('INTERNAL_ERROR', 'The call could not be stored.', { cause: error })];
+    const half = Math.ceil(incoming.length / 2);
+    const first = await decideOn(deps, incoming.slice(0, half));
+    return [...first, ...(await decideOn(deps, incoming.slice(half)))];
+  }
+}
+
+function outcomeOf(answer: Acceptance | CallError | undefined): RowOutcome {
+  if (answer instanceof CallError) return { status: 'REFUSED', error: answer };
+  switch (answer?.kind) {
+    case 'ACCEPTED':
+      return { status: 'ACCEPTED', call: answer.call, row: answer.row };
+    case 'REPLAYED':
+      return { status: 'REPLAYED', call: answer.call };
+    case 'KEY_REUSED':
+      return { status: 'REFUSED', error: new CallError('IDEMPOTENCY_KEY_REUSED') };
+    case 'NUMBER_BUSY':
+      return {
+        status: 'REFUSED',
+        error: new CallError('NUMBER_BUSY', undefined, { activeCallId: answer.activeCallId }),
+      };
+    case undefined:
+      throw new Error('the door gave no answer');
+  }
+}
