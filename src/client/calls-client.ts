@@ -18,6 +18,7 @@ import { queryOf } from './query';
 import { Transport, type Fetch } from './transport';
 import { verifyWebhook } from './verify-webhook';
 import { waitUntilFinal, type WaitOptions } from './wait-until-final';
+import { WebhookDeliveries, WebhookEndpoints } from './webhooks';
 
 export interface CallsClientOptions {
   /** Where the service is, such as `http://127.0.0.1:3000`. */
@@ -56,6 +57,8 @@ export class CallsClient {
   static readonly verifyWebhook = verifyWebhook;
 
   private readonly transport: Transport;
+  readonly webhookEndpoints: WebhookEndpoints;
+  readonly webhookDeliveries: WebhookDeliveries;
 
   /** @throws TypeError for a `baseUrl` that is none, or an `apiKey` that no header can carry */
   constructor({ baseUrl, apiKey, retries = 4, timeoutSeconds = 30, fetch = globalThis.fetch }: CallsClientOptions) {
@@ -66,6 +69,8 @@ export class CallsClient {
       timeoutSeconds,
       fetch,
     });
+    this.webhookEndpoints = new WebhookEndpoints(this.transport);
+    this.webhookDeliveries = new WebhookDeliveries(this.transport);
   }
 
   /**
@@ -85,7 +90,7 @@ export class CallsClient {
 
   /** One page, newest first. */
   async list(request: PageRequest = {}, { signal }: RequestOptions = {}): Promise<CallList> {
-    return this.transport.json({ path: '/calls', query: queryOf(request), signal });
+    return this.transport.json({ path: '/calls', query: queryOf({ ...request }), signal });
   }
 
   /** Every call that matches, newest first, however many: pages are fetched as the iteration comes to them. */

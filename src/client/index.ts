@@ -10,6 +10,15 @@ export type { Streamed, StreamOptions } from './event-stream';
 export { verifyWebhook, WebhookVerificationError, type WebhookMessage } from './verify-webhook';
 export type { WaitOptions } from './wait-until-final';
 export type {
+  WebhookDelivery,
+  WebhookDeliveryFilter,
+  WebhookDeliveryWithLog,
+  WebhookEndpoint,
+  WebhookEndpointChange,
+  WebhookEndpointRequest,
+  WebhookEndpointWithSecret,
+} from './webhooks';
+export type {
   Attempt,
   Call,
   CallChange,

@@ -15,6 +15,7 @@ export function createCommand(session: Session) {
     .option('-p, --priority <1-5>', 'the lower, the sooner it is served', wholeNumber(1, 5))
     .option('--expires-at <time>', 'give it up if it has not ended well by then', moment)
     .option('--expires-in <time>', 'the same, from now: 30s, 15m, 2h, 7d', duration)
+    .option('--webhook-url <url>', "where the call's events are sent")
     .option('-k, --key <key>', 'Idempotency-Key: the same key never makes two calls')
     .option('-w, --wait', 'wait until it has ended; exit code 1 unless it is COMPLETED')
     .option('--timeout <time>', 'with --wait: no longer than that; exit code 6', duration)
@@ -42,10 +43,11 @@ interface Given {
   priority?: number;
   expiresAt?: string;
   expiresIn?: number;
+  webhookUrl?: string;
 }
 
 function requestOf(to: string, options: Given): CallRequest {
-  const { script, metadata, metadataJson: object, priority, expiresIn } = options;
+  const { script, metadata, metadataJson: object, priority, expiresIn, webhookUrl } = options;
   const expiresAt = expiresIn ? new Date(Date.now() + expiresIn * 1_000).toISOString() : options.expiresAt;
   return {
     to,
@@ -53,5 +55,6 @@ function requestOf(to: string, options: Given): CallRequest {
     ...((metadata ?? object) && { metadata: { ...object, ...metadata } }),
     ...(priority !== undefined && { priority }),
     ...(expiresAt !== undefined && { expiresAt }),
+    ...(webhookUrl !== undefined && { webhookUrl }),
   };
 }
