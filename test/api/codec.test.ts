@@ -58,3 +58,20 @@ test.each(['/codec/encode', '/codec/decode'])('POST %s refuses what is not paylo
   expect((await raw('{"payloads":[]}', 'text/plain')).status).toBe(415);
   expect((await raw(`"${'x'.repeat(4 * 1024 * 1024)}"`, 'application/json')).status).toBe(413);
 });
+
+test('the Web UI of another origin may ask, with the headers it sends, where CORS_ORIGINS names it', async () => {
+  const ui = 'http://127.0.0.1:8233';
+  const own = await startApi({ env: { PAYLOAD_KEYS: key, CORS_ORIGINS: ui } });
+  const asks = { Origin: ui, 'Access-Control-Request-Method': 'POST' };
+  const headers = { ...asks, 'Access-Control-Request-Headers': 'content-type,x-namespace' };
+  const preflight = await own.request('OPTIONS', '/codec/decode', { headers });
+  expect(preflight.headers.get('Access-Control-Allow-Origin')).toBe(ui);
+  expect(preflight.headers.get('Access-Control-Allow-Headers')).toBe('content-type,x-namespace');
+  const json = { payloads: [plain] };
+  const answer = await own.request('POST', '/codec/decode', {
+    json,
+    headers: { Origin: ui, 'X-Namespace': 'default' },
+  });
+  expect([answer.status, answer.headers.get('Access-Control-Allow-Origin')]).toEqual([200, ui]);
+  await own.close();
+});

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 
 import { findTemporalCli } from '../../infra/services/temporal';
+import { pickFreePorts } from '../../infra/tcp-port';
 import { readConfig } from '../../src/config';
 import type { Call } from '../../src/call/call';
 import { EncryptionCodec } from '../../src/encryption/payload-codec';
@@ -35,7 +36,8 @@ beforeAll(async () => {
   });
   kept = await waitUntil('every run can be found', async () => {
     const all = await everyHistory(service.namespace.client);
-    return [1, 2, 3].every((attempt) => all.text.includes(`"attempt":${attempt},`)) ? all : undefined;
+    const seen = [1, 2, 3].every((attempt) => all.text.includes(`"attempt":${attempt},`));
+    return seen && all.payloads.some(({ path }) => path.startsWith('reconcile')) ? all : undefined;
   });
 }, 150_000);
 afterAll(() => service.close());
@@ -86,5 +88,19 @@ describe("Temporal's own command line", () => {
     const { shown, contents } = await historyByCli('--codec-endpoint', `${service.url}/codec`);
     expect(shown).not.toContain(encrypted);
     for (const secret of [`"callId":"${failed.id}"`, reason()]) expect(contents).toContain(secret);
+  });
+
+  test('is let in with an admin key alone where the API asks for keys', async () => {
+    const [port = 0] = await pickFreePorts(1);
+    const key = 'the-key-of-those-who-may-read-histories';
+    await service.run('api', { PORT: String(port), API_KEYS: 'required', ADMIN_API_KEY: key });
+    const endpoint = ['--codec-endpoint', `http://127.0.0.1:${port}/codec`];
+    expect((await historyByCli(...endpoint, '--codec-auth', `Bearer ${key}`)).contents).toContain(reason());
+    const refused = await fetch(`http://127.0.0.1:${port}/codec/decode`, { method: 'POST' });
+    expect(refused.status).toBe(401);
+    // It asks again and again until its deadline, and shows nothing.
+    await expect(historyByCli(...endpoint, '--codec-auth', 'Bearer aco_another_key')).rejects.toThrow(
+      'deadline exceeded',
+    );
   });
 });
