@@ -6,6 +6,7 @@ import { completeCommand, completionCommand } from './commands/completion';
 import { createCommand } from './commands/create';
 import { exportCommand } from './commands/export';
 import { getCommand } from './commands/get';
+import { importCommand } from './commands/import';
 import { keysCommand } from './commands/keys';
 import { listCommand } from './commands/list';
 import { statsCommand } from './commands/stats';
@@ -15,6 +16,7 @@ const callCommands = [
   createCommand,
   getCommand,
   listCommand,
+  importCommand,
   exportCommand,
   updateCommand,
   cancelCommand,

@@ -2,9 +2,11 @@ import type { z } from 'zod';
 
 import type {
   attemptSchema,
+  batchSchema,
   callListSchema,
   callSchema,
   eventSchema,
+  importLineSchema,
   metricsSchema,
   problemSchema,
 } from '../api/schemas';
@@ -25,6 +27,13 @@ export type CallEvent = z.output<typeof eventSchema>;
 export type Stats = z.output<typeof metricsSchema>;
 export type Problem = z.output<typeof problemSchema>;
 
+export type Batch = z.output<typeof batchSchema>;
+export type ImportLine = z.output<typeof importLineSchema>;
+export type ImportedRow = Extract<ImportLine, { row: number }>;
+export type ImportSummary = Extract<ImportLine, { summary: unknown }>['summary'];
+
+/** Of a batch: a call's request, with a `requestId` that is to it what an Idempotency-Key is to `create`. */
+export type BatchRow = z.input<RequestSchemas['message']>;
 export type CallRequest = z.input<RequestSchemas['call']>;
 export type CallChange = z.input<RequestSchemas['change']>;
 

@@ -2,18 +2,22 @@ import { randomUUID } from 'node:crypto';
 
 import type {
   Attempt,
+  Batch,
+  BatchRow,
   Call,
   CallChange,
   CallEvent,
   CallFilter,
   CallList,
   CallRequest,
+  ImportSummary,
   PageRequest,
   Stats,
 } from './answers';
 import { jsonLinesOf, partsOf } from './body-stream';
 import { CallsApiError } from './errors';
 import { eventStream, type Streamed, type StreamOptions } from './event-stream';
+import { createBatch, importCsv, type ImportOptions } from './many-calls';
 import { queryOf } from './query';
 import { Transport, type Fetch } from './transport';
 import { verifyWebhook } from './verify-webhook';
@@ -81,6 +85,19 @@ export class CallsClient {
   async create(request: CallRequest, { idempotencyKey = randomUUID(), signal }: CreateOptions = {}): Promise<Call> {
     const headers = { 'Idempotency-Key': idempotencyKey };
     return this.transport.json({ method: 'POST', path: '/calls', json: request, headers, signal });
+  }
+
+  /** Up to 1,000 calls at once, with an answer for each row; a repeated key makes no second call of any. */
+  async createBatch(calls: readonly BatchRow[], options: CreateOptions = {}): Promise<Batch> {
+    return createBatch(this.transport, calls, options);
+  }
+
+  /**
+   * The calls of a CSV file of up to 100,000 rows. Where it breaks off, the error has the `idempotencyKey` by which the
+   * file is sent again without making a second call of any row.
+   */
+  async importCsv(csv: string | Uint8Array, options: ImportOptions = {}): Promise<ImportSummary> {
+    return importCsv(this.transport, csv, options);
   }
 
   /** @throws CallsApiError CALL_NOT_FOUND */

@@ -7,6 +7,7 @@ export {
 } from './calls-client';
 export { CallsApiError, CallsConnectionError, CallsError, CallsTimeoutError } from './errors';
 export type { Streamed, StreamOptions } from './event-stream';
+export type { ImportOptions } from './many-calls';
 export { verifyWebhook, WebhookVerificationError, type WebhookMessage } from './verify-webhook';
 export type { WaitOptions } from './wait-until-final';
 export type {
@@ -20,6 +21,8 @@ export type {
 } from './webhooks';
 export type {
   Attempt,
+  Batch,
+  BatchRow,
   Call,
   CallChange,
   CallEvent,
@@ -30,6 +33,8 @@ export type {
   CallRequest,
   CallStatus,
   ErrorCode,
+  ImportedRow,
+  ImportSummary,
   Json,
   Metadata,
   PageRequest,

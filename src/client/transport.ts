@@ -23,6 +23,8 @@ export interface ApiRequest {
   /** False for what would be done twice if it were sent twice: it is then sent again only where it surely did nothing. */
   repeatable?: boolean;
   signal?: AbortSignal | undefined;
+  /** In place of the client's own. */
+  timeoutSeconds?: number;
 }
 
 /** Errors of connecting: nothing was sent. */
@@ -67,31 +69,20 @@ export class Transport {
   }
 
   private async once<Answer>(request: ApiRequest, read: (response: Response) => Promise<Answer>): Promise<Answer> {
-    const { signal, timeoutReached, done } = this.deadline(request.signal);
+    const { timeoutSeconds = this.options.timeoutSeconds } = request;
+    const { signal, timeoutReached, done } = deadline(timeoutSeconds, request.signal);
     try {
       const response = await this.options.fetch(this.urlOf(request), this.initOf(request, signal));
       if (!response.ok) throw await apiErrorOf(response, keyOf(request));
       return await read(response);
     } catch (error) {
       if (error instanceof CallsApiError || error instanceof CallsConnectionError) throw error;
-      if (timeoutReached())
-        throw this.noAnswer(`gave no answer within ${this.options.timeoutSeconds} s`, error, request);
+      if (timeoutReached()) throw this.noAnswer(`gave no answer within ${timeoutSeconds} s`, error, request);
       request.signal?.throwIfAborted();
       throw this.noAnswer(reasonOf(error), error, request);
     } finally {
       done();
     }
-  }
-
-  /** The caller's signal holds for as long as the answer is read, the time limit only until `done`. */
-  private deadline(outer: AbortSignal | undefined) {
-    const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), this.options.timeoutSeconds * 1_000);
-    return {
-      signal: outer ? AbortSignal.any([outer, timeout.signal]) : timeout.signal,
-      timeoutReached: () => timeout.signal.aborted,
-      done: () => clearTimeout(timer),
-    };
   }
 
   private urlOf({ path, query }: ApiRequest): string {
@@ -134,6 +125,17 @@ export class Transport {
       idempotencyKey: keyOf(request),
     });
   }
+}
+
+/** The caller's signal holds for as long as the answer is read, the time limit only until `done`. */
+function deadline(seconds: number, outer: AbortSignal | undefined) {
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), seconds * 1_000);
+  return {
+    signal: outer ? AbortSignal.any([outer, timeout.signal]) : timeout.signal,
+    timeoutReached: () => timeout.signal.aborted,
+    done: () => clearTimeout(timer),
+  };
 }
 
 function keyOf({ headers }: ApiRequest): string | undefined {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -149,6 +149,20 @@ test('calls update changes a call, and wants something to change', async () => {
   expect(code).toBe(0);
   expect(stdout).toMatch(/^metadata +{"a":1}$/m);
   expect(stdout).toMatch(/^script +other$/m);
+});
+
+test('calls import requests what a file holds, from stdin too, and the same file makes nothing twice', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'calls-import-'));
+  const file = join(folder, 'calls.csv');
+  const csv = `to,scriptId\n${freshNumber()},imported\n911,imported\n`;
+  await writeFile(file, csv);
+  const first = await calls('import', file);
+  expect(first.code).toBe(1);
+  expect(first.stdout).toMatch(/^row 2: to .*\(INVALID_REQUEST\)\n2 rows: 1 accepted, 0 known already, 1 refused\n$/);
+  const again = await runCalls(['import', '-', '--json'], { env: { CALLS_URL: service.url }, stdin: csv });
+  expect(jsonLines(again).at(-1)).toEqual({ summary: { rows: 2, accepted: 0, replayed: 1, refused: 1 } });
+  expect((await calls('import', join(folder, 'none.csv'))).code).toBe(2);
+  await rm(folder, { recursive: true });
 });
 
 test('calls export writes what matches to a file or to stdout, which may close early', async () => {

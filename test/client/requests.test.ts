@@ -262,3 +262,45 @@ describe('filters and exports', () => {
     await server.close();
   });
 });
+
+describe('many calls at once', () => {
+  const client = () => new CallsClient({ baseUrl: api.url });
+
+  test('a batch whose answer is lost makes each call once, and answers for each row', async () => {
+    const rows = [request(), { ...request(), to: '911' }, { ...request(), requestId: 'row-3' }];
+    const { fetch, sent } = losingAnswers(1);
+    const batch = await new CallsClient({ baseUrl: api.url, fetch }).createBatch(rows);
+    expect(sent()).toBe(2);
+    expect(batch).toMatchObject({ accepted: 0, replayed: 2, refused: 1 });
+    expect(batch.results[1]?.problem?.code).toBe('INVALID_REQUEST');
+    expect((await client().list({ to: rows[0]!.to })).total).toBe(1);
+  });
+
+  test('a file is imported row by row, and once more without making any call twice', async () => {
+    const csv = `to,scriptId,metadata.order\n${freshNumber()},imported,7\n911,imported,8\n`;
+    const seen: string[] = [];
+    const run = () =>
+      client().importCsv(csv, {
+        idempotencyKey: 'file-1',
+        onRow: ({ row, status }) => void seen.push(`${row} ${status}`),
+      });
+    expect(await run()).toEqual({ rows: 2, accepted: 1, replayed: 0, refused: 1 });
+    expect(await run()).toEqual({ rows: 2, accepted: 0, replayed: 1, refused: 1 });
+    expect(seen).toEqual(['1 ACCEPTED', '2 REFUSED', '1 REPLAYED', '2 REFUSED']);
+    expect(await failure(client().importCsv('to\n+966501234567\n'))).toMatchObject({ status: 400 });
+  });
+
+  test.each([
+    [
+      'ends with a problem',
+      '{"problem":{"status":503,"code":"DEPENDENCY_UNAVAILABLE","detail":"away"}}\n',
+      { status: 503 },
+    ],
+    ['ends without a summary', '{"row":1,"status":"ACCEPTED"}\n', { name: 'CallsConnectionError' }],
+  ])('an import that %s is an error with the key to repeat it by', async (_what, lines, expected) => {
+    const server = await answeringServer((response) => response.writeHead(200).end(lines));
+    const error = await failure(new CallsClient({ baseUrl: server.url }).importCsv('x', { idempotencyKey: 'k' }));
+    expect(error).toMatchObject({ ...expected, idempotencyKey: 'k' });
+    await server.close();
+  });
+});
