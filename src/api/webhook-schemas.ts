@@ -19,7 +19,7 @@ const eventTypes = z
   .min(1, 'must name at least one type')
   .refine((types) => new Set(types).size === types.length, 'must name each type once')
   .nullable()
-  .openapi({ description: 'The types it gets; null for all.' });
+  .openapi({ uniqueItems: true, description: 'The types it gets; null for all.' });
 
 /** The schemas of requests. */
 export function webhookRequests({ WEBHOOK_ALLOWED_NETWORKS }: { WEBHOOK_ALLOWED_NETWORKS: AllowedNetworks }) {
@@ -35,7 +35,8 @@ export function webhookRequests({ WEBHOOK_ALLOWED_NETWORKS }: { WEBHOOK_ALLOWED_
       .refine((value) => Object.keys(value).length > 0, {
         message: 'must name at least one field',
         when: ({ issues }) => issues.length === 0,
-      }),
+      })
+      .openapi({ minProperties: 1 }),
     rotation: z.strictObject({
       keepOldSeconds: z
         .int({ error: 'must be a whole number of seconds', abort: true })

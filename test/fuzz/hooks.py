@@ -16,6 +16,14 @@ schemathesis.openapi.format("base64", st.binary(max_size=64).map(lambda data: ba
 # A webhook's: of the public network.
 schemathesis.openapi.format("uri", st.integers(0, 255).map(lambda part: f"https://203.0.112.{part}/webhooks"))
 
+# The columns that a file must have, and rows good and bad: each of them gets its line in the answer.
+schemathesis.openapi.media_type(
+    "text/csv",
+    st.lists(st.integers(0, 9_999_999), max_size=20).map(
+        lambda numbers: ("to,scriptId\n" + "".join(f"+96650{n:07},testScript\n" for n in numbers)).encode()
+    ),
+)
+
 SIGNED_PATH = "/callbacks/call-status"
 
 
