@@ -52,7 +52,7 @@ export class Receiver {
   }
 
   /** Waits until so many have come, to that path. */
-  async until(count: number, path = '/', seconds = 30): Promise<Received[]> {
+  async until(count: number, path = '/', seconds = 90): Promise<Received[]> {
     return waitUntil(
       `${count} webhooks at ${path}`,
       () => {

@@ -118,7 +118,7 @@ export class WebhooksUnderTest {
     call: CallRow,
     what: string,
     condition: (row: DeliveryRow) => boolean,
-    seconds = 30,
+    seconds = 90,
   ): Promise<DeliveryRow> {
     return waitUntil(
       `the delivery is ${what}`,
