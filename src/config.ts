@@ -51,8 +51,9 @@ const isWebOrigin = (value: string) => /^https?:/.test(value) && URL.canParse(va
 
 const hostAndPort = /^(\[[0-9a-fA-F:.]+\]|[^\s:,/]+):\d{1,5}$/;
 
-/** Anybody may know it: it is for one machine. */
+/** Anybody may know these: they are for one machine. */
 export const knownWebhookSecret = 'development-secret-change-me';
+export const knownSigningSecret = 'whsec_ZGV2ZWxvcG1lbnQtc2VjcmV0LWNoYW5nZS1tZQ==';
 
 /** Kafka keeps messages for 7 days by default: one that is read again must find the call that was made of it. */
 const minRetentionDays = 8;
@@ -106,7 +107,7 @@ const settings = z.object({
   WEBHOOK_SIGNED_CONTENT: z.enum(['timestamp.body', 'body'], 'allowed: timestamp.body, body').default('timestamp.body'),
   WEBHOOK_SIGNING_SECRETS: list(
     z.string().refine(isWebhookSecret, 'must be whsec_ and the base64 of 24 to 64 bytes, several separated by commas'),
-  ).prefault('whsec_ZGV2ZWxvcG1lbnQtc2VjcmV0LWNoYW5nZS1tZQ=='),
+  ).prefault(knownSigningSecret),
   WEBHOOK_RETRY_SCHEDULE_SECONDS: list(decimal(0.001, 604_800)).prefault(
     '5,300,1800,7200,18000,36000,50400,72000,86400',
   ),

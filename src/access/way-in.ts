@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 
-import { ConfigError, knownWebhookSecret, type Config } from '../config';
+import { ConfigError, knownSigningSecret, knownWebhookSecret, type Config } from '../config';
 import type { Logger } from '../log';
 import { listLiveApiKeys } from '../store/api-keys';
 import type { Database } from '../store/database';
@@ -35,11 +35,21 @@ export async function requireUsableKey(
   );
 }
 
-/** No reason not to start: who forges a webhook can end calls, and no more. */
-export function warnOfKnownSecret(
-  { HOST, WEBHOOK_SECRET }: Pick<Config, 'HOST' | 'WEBHOOK_SECRET'>,
+/** No reason not to start: who forges a provider's webhook can end calls, who forges ours can mislead its receiver. */
+export function warnOfKnownSecrets(
+  {
+    HOST,
+    WEBHOOK_SECRET,
+    WEBHOOK_SIGNING_SECRETS,
+  }: Pick<Config, 'HOST' | 'WEBHOOK_SECRET' | 'WEBHOOK_SIGNING_SECRETS'>,
   log: Logger,
 ): void {
-  if (isLoopback(HOST) || WEBHOOK_SECRET !== knownWebhookSecret) return;
-  log.warn('WEBHOOK_SECRET is the default, which anybody may know, and others reach the API: set one of your own');
+  if (isLoopback(HOST)) return;
+  const known = [
+    ...(WEBHOOK_SECRET === knownWebhookSecret ? ['WEBHOOK_SECRET'] : []),
+    ...(WEBHOOK_SIGNING_SECRETS.includes(knownSigningSecret) ? ['WEBHOOK_SIGNING_SECRETS'] : []),
+  ];
+  for (const name of known) {
+    log.warn(`${name} is the default, which anybody may know, and others reach the API: set one of your own`);
+  }
 }

@@ -1,4 +1,4 @@
-import { requireKeysBeyondLoopback, requireUsableKey, warnOfKnownSecret } from '../access/way-in';
+import { requireKeysBeyondLoopback, requireUsableKey, warnOfKnownSecrets } from '../access/way-in';
 import { createApp } from '../api/app';
 import { listen, type ListeningServer } from '../api/server';
 import type { Config } from '../config';
@@ -14,7 +14,7 @@ async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
   requireKeysBeyondLoopback(config);
   const db = await openReadyDatabase(config, log);
   await requireUsableKey(db, config);
-  warnOfKnownSecret(config, log);
+  warnOfKnownSecrets(config, log);
   const temporal = openTemporalClient(config);
   const checks = openDependencyChecks(config, log, { db, temporal });
   const stopping = new AbortController();

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { createKey, revokeKey } from '../../src/access/keys';
-import { isLoopback } from '../../src/access/way-in';
+import { isLoopback, warnOfKnownSecrets } from '../../src/access/way-in';
+import { readConfig } from '../../src/config';
+import { createLog } from '../../src/log';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { RoleProcess } from '../support/role-process';
 
@@ -99,4 +101,16 @@ test('`npm start` refuses in the same words, before it starts anything', async (
     stdout: '',
     stderr: expect.stringMatching(/^HOST=0\.0\.0\.0 lets others reach the API[^\n]*\n$/) as unknown,
   });
+});
+
+test.each([
+  ['127.0.0.1', {}, []],
+  ['0.0.0.0', {}, ['WEBHOOK_SECRET', 'WEBHOOK_SIGNING_SECRETS']],
+  ['0.0.0.0', { WEBHOOK_SECRET: 'of-our-own' }, ['WEBHOOK_SIGNING_SECRETS']],
+  ['0.0.0.0', { WEBHOOK_SIGNING_SECRETS: `whsec_${Buffer.alloc(32, 1).toString('base64')}` }, ['WEBHOOK_SECRET']],
+])('on %s with %o it warns of secrets that anybody may know: %s', (HOST, given, names) => {
+  const log = createLog('test', 'silent');
+  const warned = jest.spyOn(log, 'warn').mockImplementation(() => undefined);
+  warnOfKnownSecrets(readConfig({ HOST, ...given }), log);
+  expect(warned.mock.calls.map(([line]) => String(line).split(' ')[0])).toEqual(names);
 });
