@@ -4,6 +4,7 @@ import { cors } from 'hono/cors';
 import { CallError } from '../call/errors';
 import { callbackPath } from '../call/names';
 import { requestSchemas, type RequestPolicy } from '../call/request';
+import { EventTail } from '../events/event-tail';
 import type { Logger } from '../log';
 import { MatchCounter } from '../store/call-list';
 import { authorization, type AuthorizeDeps } from './authorize';
@@ -19,6 +20,7 @@ import { bearerDescription, bearerScheme, describeAccess } from './describe-acce
 import { documentOf } from './document';
 import type { ApiEnv, Endpoint } from './endpoint';
 import { getDescription, getDocs, serveAssetsOfDocs } from './docs';
+import { streamCallEvents, streamEvents, type EventStreamDeps } from './event-streams';
 import { getHealth, getReadiness, type DependencyChecks } from './health';
 import { getMetrics, type MetricsDeps } from './metrics';
 import { renderError } from './render-error';
@@ -42,6 +44,7 @@ export type ApiDeps = Omit<CallsDeps, 'schemas'> &
   MetricsDeps &
   Omit<CallBatchDeps, 'schemas'> &
   Omit<CallImportDeps, 'schemas'> &
+  Omit<EventStreamDeps, 'schemas' | 'tail'> &
   CodecDeps & { config: RequestPolicy; log: Logger; checks: DependencyChecks };
 
 export type Api = OpenAPIHono<ApiEnv>;
@@ -50,19 +53,26 @@ type Row = [method: 'get' | 'post' | 'patch' | 'delete', path: string, endpoint:
 
 /** The API: every route, and what becomes of requests that are none's. */
 export function createApp(apiDeps: ApiDeps): Api {
-  const deps = { ...apiDeps, schemas: requestSchemas(apiDeps.config), matches: new MatchCounter(apiDeps.db) };
+  const deps = {
+    ...apiDeps,
+    schemas: requestSchemas(apiDeps.config),
+    matches: new MatchCounter(apiDeps.db),
+    tail: new EventTail(apiDeps),
+  };
   const app: Api = new OpenAPIHono<ApiEnv>();
   const table: Row[] = [
     ['post', '/calls', postCall(deps)],
     ['get', '/calls', getCalls(deps)],
     // Before /calls/{id}, of which each of these would be one.
     ['get', '/calls/export', exportCalls(deps)],
+    ['get', '/calls/stream', streamEvents(deps)],
     ['post', '/calls/batch', postBatch(deps)],
     ['post', '/calls/import', importCalls(deps)],
     ['get', '/calls/{id}', getCall(deps)],
     ['patch', '/calls/{id}', patchCall(deps)],
     ['get', '/calls/{id}/attempts', getAttempts(deps)],
     ['get', '/calls/{id}/events', getEvents(deps)],
+    ['get', '/calls/{id}/stream', streamCallEvents(deps)],
     ['post', '/calls/{id}/cancel', postCancel(deps)],
     ['post', '/calls/{id}/retry', postRetry(deps)],
     ['delete', '/calls/{id}/personal-data', deletePersonalData(deps)],

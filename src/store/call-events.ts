@@ -84,12 +84,17 @@ export function eventOf(row: Selectable<CallEventsTable>): CallEvent | CallRejec
   } as CallEvent | CallRejectedEvent;
 }
 
-/** A call's whole timeline, oldest first. */
-export async function listEvents(db: Database, callId: string): Promise<(CallEvent | CallRejectedEvent)[]> {
+/** A call's timeline, oldest first: the whole, or what came after that number. */
+export async function listEvents(
+  db: Database,
+  callId: string,
+  afterSequence = 0,
+): Promise<(CallEvent | CallRejectedEvent)[]> {
   const rows = await db
     .selectFrom('call_events')
     .selectAll()
     .where('call_id', '=', callId)
+    .where('sequence', '>', afterSequence)
     .orderBy('sequence')
     .execute();
   return rows.map(eventOf);

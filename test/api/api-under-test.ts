@@ -45,6 +45,7 @@ export interface ApiOptions {
   deliverReport?: (attemptId: string) => Promise<void>;
   database?: TestDatabase;
   bodySeconds?: number;
+  heartbeatSeconds?: number;
 }
 
 /** The API as it is served, on PostgreSQL; in Temporal's place it notes what would be told. */
@@ -65,6 +66,7 @@ export async function startApi(options: ApiOptions = {}): Promise<ApiUnderTest> 
       handOffMany: (rows) => Promise.resolve(void handedOff.push(...rows)),
     },
     stopping: stopping.signal,
+    ...(options.heartbeatSeconds !== undefined && { heartbeatSeconds: options.heartbeatSeconds }),
     deliverReport: async (attemptId) => {
       delivered.push(attemptId);
       await options.deliverReport?.(attemptId);

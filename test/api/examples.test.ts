@@ -33,7 +33,7 @@ const answers: Shown[] = operations.flatMap((described) =>
 const forOtherTypes: Record<string, Change> = {
   'GET /calls/export application/x-ndjson': { query: '?format=ndjson' },
 };
-const textual = ['text/html', 'text/plain'];
+const textual = ['text/html', 'text/plain', 'text/event-stream'];
 
 describe('the description', () => {
   test('names each operation, once', () => {
