@@ -19,6 +19,8 @@ import { operatorTool } from '../support/temporal-cli';
 import { waitUntil } from '../support/wait-until';
 
 let carrier: Carrier;
+jest.setTimeout(180_000);
+
 beforeEach(async () => {
   carrier = await Carrier.open();
   await carrier.startWorker();
