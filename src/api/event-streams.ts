@@ -186,7 +186,7 @@ async function* eventsOfCall(deps: EventStreamDeps, id: string, after: number, g
   yield* followed(deps, gone, async function* (ended) {
     yield `retry: ${retryMilliseconds}\n\n`;
     let [from, last] = [tail.position, after];
-    for (let isStale = true; !ended.aborted;) {
+    for (let isStale = true; ;) {
       if (isStale) {
         for (const event of await listEvents(db, id, last)) {
           yield message(String(event.sequence), event);

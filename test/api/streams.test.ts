@@ -53,10 +53,11 @@ async function follow(path: string, lastEventId?: string): Promise<Stream> {
       const blocks = (rest + more).split('\n\n');
       rest = blocks.pop() ?? '';
       for (const block of blocks) {
-        const fields = Object.fromEntries(block.split('\n').map((line) => line.split(/: (.*)/s).slice(0, 2)));
-        lastId = fields['id'] ?? lastId;
-        if (fields['data'] !== undefined) {
-          messages.push({ id: lastId, event: fields['event'] ?? '', data: JSON.parse(fields['data']) as CallEvent });
+        const fields = new Map(block.split('\n').map((line) => [line.split(': ', 1)[0], line.replace(/^[^:]*: /, '')]));
+        lastId = fields.get('id') ?? lastId;
+        const data = fields.get('data');
+        if (data !== undefined) {
+          messages.push({ id: lastId, event: fields.get('event') ?? '', data: JSON.parse(data) as CallEvent });
         }
       }
     }
@@ -123,7 +124,7 @@ describe('GET /calls/stream', () => {
     const random = new Chance(7, 'readers');
     const begin = (await follow('/calls/stream')).lastId();
     const before = new Set(await recorded());
-    let writing = true;
+    const writing = { done: false };
     const write = async () => {
       for (let round = 0; round < 15; round++) {
         const call = await api.acceptCall();
@@ -138,29 +139,29 @@ describe('GET /calls/stream', () => {
     const read = async () => {
       const seen: CallEvent[] = [];
       let id = begin;
-      let complete = false;
-      while (!complete) {
+      for (;;) {
+        const reading = { complete: false };
         const stream = await follow('/calls/stream', id);
         const wanted = 1 + Math.floor(random.next() * 9);
         await waitUntil(
           'some more, or all',
           async () => {
             if (stream.messages.length >= wanted) return true;
-            if (writing) return false;
+            if (!writing.done) return false;
             const expected = (await recorded()).filter((one) => !before.has(one)).length;
-            complete = seen.length + stream.messages.length >= expected;
-            return complete;
+            reading.complete = seen.length + stream.messages.length >= expected;
+            return reading.complete;
           },
           60,
         );
-        const taken = stream.messages.slice(0, complete ? undefined : wanted);
+        const taken = stream.messages.slice(0, reading.complete ? undefined : wanted);
         stream.close();
         seen.push(...taken.map(({ data }) => data));
+        if (reading.complete) return seen;
         id = taken.at(-1)?.id ?? id;
       }
-      return seen;
     };
-    const writers = Promise.all([write(), write(), write()]).then(() => (writing = false));
+    const writers = Promise.all([write(), write(), write()]).then(() => (writing.done = true));
     const readings = await Promise.all([read(), read()]);
     await writers;
     const expected = (await recorded()).filter((one) => !before.has(one)).sort();
@@ -219,7 +220,7 @@ describe('GET /calls/stream', () => {
     await api.acceptCall();
     await waitUntil(
       'a heartbeat with a later id',
-      () => /: nothing new/.test(stream.text()) && stream.lastId() !== first,
+      () => stream.text().includes(': nothing new') && stream.lastId() !== first,
     );
     expect(stream.messages).toEqual([]);
   });
@@ -299,4 +300,20 @@ test('streams end cleanly when the process stops', async () => {
   const text = answer.text();
   await other.close();
   expect(await text).toMatch(/^retry: 2000/);
+});
+
+test('where PostgreSQL fails in the middle a stream is cut off, and goes on where it was', async () => {
+  const stream = await follow('/calls/stream');
+  const call = await api.acceptCall();
+  await waitUntil('its event', () => stream.messages.length > 0);
+  await sql`alter table call_events rename to events_away`.execute(api.db);
+  const cut = await follow('/calls/stream', stream.lastId());
+  const failed = await cut.ended;
+  await sql`alter table events_away rename to call_events`.execute(api.db);
+  expect(failed).toMatchObject({ message: 'terminated' });
+  await api.request('POST', `/calls/${call.id}/cancel`);
+  const again = await follow('/calls/stream', cut.lastId());
+  await waitUntil('what came meanwhile, in both', () =>
+    [stream, again].every(({ messages }) => messages.at(-1)?.event === 'call.canceled'),
+  );
 });
