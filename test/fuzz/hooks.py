@@ -16,15 +16,8 @@ schemathesis.openapi.format("base64", st.binary(max_size=64).map(lambda data: ba
 # A webhook's: of the public network.
 schemathesis.openapi.format("uri", st.integers(0, 255).map(lambda part: f"https://203.0.112.{part}/webhooks"))
 
-# The columns that a file must have, and rows good and bad: each of them gets its line in the answer.
-schemathesis.openapi.media_type(
-    "text/csv",
-    st.lists(st.integers(0, 9_999_999), max_size=20).map(
-        lambda numbers: ("to,scriptId\n" + "".join(f"+96650{n:07},testScript\n" for n in numbers)).encode()
-    ),
-)
-
 SIGNED_PATH = "/callbacks/call-status"
+FILE_PATH = "/calls/import"
 
 
 class ProviderSignature(AuthBase):
@@ -72,5 +65,8 @@ def before_call(context, case, kwargs):
         case.query = {**case.query, "cursor": "MTo3"}
     if isinstance(case.body, dict):
         case.body = acceptable(case.body)
+    # A file whose columns cannot be told is refused as a whole: whatever was made is a row of one that is not.
+    if case.operation.path == FILE_PATH and isinstance(case.body, str) and not case.body.startswith("to,"):
+        case.body = "to,scriptId\n+966500000001,\"" + case.body.replace("\0", "").replace('"', "'") + "\"\n"
     if case.operation.path == SIGNED_PATH:
         kwargs["auth"] = ProviderSignature()
