@@ -43,6 +43,7 @@ export function shown(path: string): string {
 
 function checkoutDirectory(): string {
   let directory = __dirname;
-  while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory);
+  // Not package.json, of which the build keeps a copy for the version that it names.
+  while (!existsSync(join(directory, 'package-lock.json'))) directory = dirname(directory);
   return directory;
 }
