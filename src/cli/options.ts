@@ -1,7 +1,8 @@
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 
-import { callStatuses, type CallStatus, type Json, type Metadata } from '../call/call';
-import type { CallFilter } from '../client';
+import { callStatuses, type Json, type Metadata } from '../call/call';
+import { callEventTypes } from '../call/event';
+import type { CallFilter, CallStatus } from '../client';
 
 /** A command that talks to the service. */
 export function apiCommand(name: string) {
@@ -39,13 +40,14 @@ export function moment(text: string): string {
   return at.toISOString();
 }
 
-export function statuses(text: string): CallStatus[] {
-  const given = text.split(',').map((status) => status.trim().toUpperCase());
-  const unknown = given.filter((status) => !(callStatuses as readonly string[]).includes(status));
-  if (unknown.length > 0) {
-    throw new InvalidArgumentError(`It must be among ${callStatuses.join(', ')}, several separated by commas.`);
-  }
-  return given as CallStatus[];
+/** Several of them, separated by commas, in capitals or not. */
+function someOf<Word extends string>(words: readonly Word[]) {
+  return (text: string): Word[] =>
+    text.split(',').map((given) => {
+      const word = words.find((one) => one.toLowerCase() === given.trim().toLowerCase());
+      if (word) return word;
+      throw new InvalidArgumentError(`It must be among ${words.join(', ')}, several separated by commas.`);
+    });
 }
 
 /** `name=value`, given any number of times. */
@@ -65,14 +67,22 @@ export function metadataJson(text: string): Metadata {
   throw new InvalidArgumentError('It must be a JSON object.');
 }
 
+export function statusOption() {
+  return new Option('--status <status>', 'in this status, several separated by commas')
+    .choices(callStatuses)
+    .argParser(someOf(callStatuses));
+}
+
+export function eventTypeOption() {
+  return new Option('--type <type>', 'of this type, several separated by commas')
+    .choices(callEventTypes)
+    .argParser(someOf(callEventTypes));
+}
+
 /** A command about some of the calls. */
 export function filterCommand(name: string) {
   return apiCommand(name)
-    .addOption(
-      new Option('--status <status>', 'in this status, several separated by commas')
-        .choices(callStatuses)
-        .argParser<CallStatus[]>(statuses),
-    )
+    .addOption(statusOption())
     .option('--to <number>', 'to this number')
     .option('-s, --script <id>', 'with this script')
     .option('--since <time>', 'accepted at this time or later; or so long ago, such as 2h', moment)

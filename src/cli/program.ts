@@ -10,12 +10,14 @@ import { importCommand } from './commands/import';
 import { keysCommand } from './commands/keys';
 import { listCommand } from './commands/list';
 import { statsCommand } from './commands/stats';
+import { watchCommand } from './commands/watch';
 import type { Session } from './session';
 
 const callCommands = [
   createCommand,
   getCommand,
   listCommand,
+  watchCommand,
   importCommand,
   exportCommand,
   updateCommand,

@@ -1,4 +1,4 @@
-import type { Attempt, Call, CallEvent } from '../client';
+import type { Attempt, Call, CallEvent, CallRejectedEvent } from '../client';
 import { isFinal } from '../call/transitions';
 import { exitCodes, type ExitCode } from './exit-codes';
 import { shortTime } from './printable';
@@ -63,7 +63,11 @@ export async function showCall(terminal: Terminal, call: Call, json: boolean | u
 /** Shows a call that has ended. @returns the exit code that says whether it ended well */
 export async function reportEnd(terminal: Terminal, call: Call, json: boolean | undefined): Promise<ExitCode> {
   await showCall(terminal, call, json);
-  return call.status === 'COMPLETED' ? exitCodes.ok : exitCodes.refused;
+  return exitCodeOfEnd(call);
+}
+
+export function exitCodeOfEnd({ status }: Call): ExitCode {
+  return status === 'COMPLETED' ? exitCodes.ok : exitCodes.refused;
 }
 
 export const attemptColumns: Column<Attempt>[] = [
@@ -81,6 +85,22 @@ export const eventColumns: Column<CallEvent>[] = [
   { title: 'EVENT', value: ({ type }) => type },
   { title: 'STATUS', value: ({ call }) => call.status, dropOrder: 1 },
   { title: 'WHAT', value: whatHappened, shrinkTo: 12, dropOrder: 2 },
+];
+
+/** Each is shown as it comes, under those before it: the widths are those of the widest there may be. */
+export const watchedColumns: Column<CallEvent | CallRejectedEvent>[] = [
+  { title: 'AT', value: ({ at }) => shortTime(at) },
+  { title: 'EVENT', value: ({ type }) => type, minWidth: 15 },
+  { title: 'CALL', value: ({ callId }) => callId ?? '-', minWidth: 36 },
+  { title: 'TO', value: (event) => ('call' in event ? event.call.payload.to : '-'), minWidth: 16, dropOrder: 2 },
+  { title: 'STATUS', value: (event) => ('call' in event ? event.call.status : '-'), minWidth: 11, dropOrder: 1 },
+  {
+    title: 'WHAT',
+    value: (event) => ('call' in event ? whatHappened(event) : event.reason),
+    minWidth: 12,
+    shrinkTo: 12,
+    dropOrder: 3,
+  },
 ];
 
 /** What an event says beyond its type. */

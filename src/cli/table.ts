@@ -6,6 +6,8 @@ import { printable } from './printable';
 export interface Column<Row> {
   title: string;
   value: (row: Row) => string;
+  /** As wide at least, whatever is in it. */
+  minWidth?: number;
   /** Where the terminal is too narrow for all, the highest goes first; without it the column stays. */
   dropOrder?: number;
   /** May be cut to so many characters before any column is dropped. */
@@ -20,8 +22,14 @@ const gap = 2;
  * out, and where even that does not do each row is shown as a block of lines. Elsewhere nothing is cut.
  *
  * @param width of the terminal; undefined where there is none
+ * @param withTitles false for rows that go on below a table
  */
-export function renderTable<Row>(columns: Column<Row>[], rows: Row[], width: number | undefined): string {
+export function renderTable<Row>(
+  columns: Column<Row>[],
+  rows: Row[],
+  width: number | undefined,
+  withTitles = true,
+): string {
   const natural = new Map(columns.map((column) => [column, naturalWidth(column, rows)]));
   const fitting = fit(columns, natural, width ?? Number.POSITIVE_INFINITY);
   if (!fitting) return rows.map((row) => renderRecord(pairsOf(columns, row))).join('\n\n');
@@ -30,7 +38,7 @@ export function renderTable<Row>(columns: Column<Row>[], rows: Row[], width: num
     style: { 'padding-left': 0, 'padding-right': gap, head: [], border: [], compact: true },
     colWidths: fitting.map(({ width: columnWidth }) => columnWidth + gap),
   });
-  table.push(fitting.map(({ column }) => column.title));
+  if (withTitles) table.push(fitting.map(({ column }) => column.title));
   for (const row of rows) {
     table.push(
       fitting.map(({ column }) => {
@@ -77,8 +85,9 @@ function fit<Row>(columns: Column<Row>[], natural: Map<Column<Row>, number>, wid
   );
 }
 
-function naturalWidth<Row>({ title, value }: Column<Row>, rows: Row[]): number {
-  return rows.reduce((widest, row) => Math.max(widest, stringWidth(printable(value(row)))), title.length);
+function naturalWidth<Row>({ title, value, minWidth = 0 }: Column<Row>, rows: Row[]): number {
+  const least = Math.max(title.length, minWidth);
+  return rows.reduce((widest, row) => Math.max(widest, stringWidth(printable(value(row)))), least);
 }
 
 function trimmed(text: string): string {

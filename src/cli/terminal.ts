@@ -36,8 +36,9 @@ export class Terminal {
     return this.print(JSON.stringify(value));
   }
 
-  async printTable<Row>(columns: Column<Row>[], rows: Row[]): Promise<void> {
-    await this.print(renderTable(columns, rows, this.width));
+  /** @param withTitles false for rows that go on below a table */
+  async printTable<Row>(columns: Column<Row>[], rows: Row[], withTitles = true): Promise<void> {
+    await this.print(renderTable(columns, rows, this.width, withTitles));
   }
 
   async printRecord(pairs: [name: string, value: string][]): Promise<void> {

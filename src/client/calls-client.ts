@@ -9,6 +9,7 @@ import type {
   CallEvent,
   CallFilter,
   CallList,
+  CallRejectedEvent,
   CallRequest,
   ImportSummary,
   PageRequest,
@@ -16,7 +17,7 @@ import type {
 } from './answers';
 import { jsonLinesOf, partsOf } from './body-stream';
 import { CallsApiError } from './errors';
-import { eventStream, type Streamed, type StreamOptions } from './event-stream';
+import { eventStream, type Streamed, type StreamOptions, type StreamRequest } from './event-stream';
 import { createBatch, importCsv, type ImportOptions } from './many-calls';
 import { queryOf } from './query';
 import { Transport, type Fetch } from './transport';
@@ -194,6 +195,19 @@ export class CallsClient {
   /** Calls by status, slots by use. */
   async stats({ signal }: RequestOptions = {}): Promise<Stats> {
     return this.transport.json({ path: '/metrics', signal });
+  }
+
+  /**
+   * What happens to all calls from now on, or from right after `lastEventId`, until the iteration is left. What no call was
+   * made of is an event too: its `callId` is null.
+   */
+  stream({ types, status, to, scriptId, ...options }: StreamRequest = {}): AsyncGenerator<
+    Streamed<CallEvent | CallRejectedEvent>,
+    void,
+    undefined
+  > {
+    const query = queryOf({ type: types, status, to, scriptId });
+    return eventStream(this.transport, { path: '/calls/stream', query }, options);
   }
 
   /** A call's timeline from its beginning, then what happens to it, until the iteration is left. */

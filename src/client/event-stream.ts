@@ -1,5 +1,6 @@
-import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { createParser } from 'eventsource-parser';
 
+import type { CallEventType, CallStatus } from './answers';
 import { CallsApiError, CallsConnectionError, CallsError } from './errors';
 import { pause, pauseSeconds } from './pauses';
 import { reasonOf, type ApiRequest, type Transport } from './transport';
@@ -15,8 +16,18 @@ export interface StreamOptions {
   lastEventId?: string | undefined;
   /** Ends the stream, with the signal's reason as its error. */
   signal?: AbortSignal | undefined;
-  /** Told when the connection is lost: it is made again by itself, and no event is missed. */
+  /** Told when the connection is lost and when it cannot be made again yet: that is tried on and on, and nothing is missed. */
   onInterrupted?: ((error: CallsError) => void) | undefined;
+}
+
+/** All conditions must hold; a call is looked at as it was right after the event. */
+export interface StreamRequest extends StreamOptions {
+  types?: readonly CallEventType[] | undefined;
+  /** Several: any of them. */
+  status?: CallStatus | readonly CallStatus[] | undefined;
+  /** E.164. */
+  to?: string | undefined;
+  scriptId?: string | undefined;
 }
 
 /** The service sends a comment every 15 s where there is nothing to tell. */
@@ -42,37 +53,39 @@ export async function* eventStream<Event>(
       const body = await transport.stream({ ...request, headers, signal });
       connected = true;
       const onRetry = (milliseconds: number) => (askedSeconds = milliseconds / 1_000);
-      for await (const message of messagesIn(body, onRetry, signal)) {
+      for await (const { id, data } of blocksIn(body, onRetry, signal)) {
         failures = 0;
-        cursor = message.id ?? cursor;
-        yield { cursor: cursor ?? '', event: JSON.parse(message.data) as Event };
+        cursor = id ?? cursor;
+        if (data !== undefined) yield { cursor: cursor ?? '', event: JSON.parse(data) as Event };
       }
-      throw new CallsConnectionError('the stream was closed by the service', true);
     } catch (error) {
       signal?.throwIfAborted();
       if (!connected || !isPassing(error)) throw error;
       onInterrupted?.(error);
-      failures++;
-      await pause(Math.max(askedSeconds, pauseSeconds(failures)), signal);
     }
+    failures++;
+    await pause(Math.max(askedSeconds, pauseSeconds(failures)), signal);
   }
 }
 
-async function* messagesIn(
+interface Block {
+  id: string | undefined;
+  data: string | undefined;
+}
+
+async function* blocksIn(
   body: ReadableStream<Uint8Array>,
   onRetry: (milliseconds: number) => void,
   signal: AbortSignal | undefined,
-): AsyncGenerator<EventSourceMessage, void, undefined> {
-  const waiting: EventSourceMessage[] = [];
-  const parser = createParser({ onEvent: (message) => void waiting.push(message), onRetry });
+): AsyncGenerator<Block, void, undefined> {
+  const read = blockReader(onRetry);
   const decoder = new TextDecoder();
   const reader = body.getReader();
   try {
     for (;;) {
       const { done, value } = await readWithin(longestSilenceSeconds, reader);
       if (done) return;
-      parser.feed(decoder.decode(value, { stream: true }));
-      yield* waiting.splice(0);
+      yield* read(decoder.decode(value, { stream: true }));
     }
   } catch (error) {
     signal?.throwIfAborted();
@@ -82,6 +95,27 @@ async function* messagesIn(
     // Also where the caller leaves its loop: else the connection would stay open for ever.
     await reader.cancel().catch(() => undefined);
   }
+}
+
+/**
+ * The parser keeps the id of a block without data to itself, and the service begins with one: without it a connection that
+ * breaks before its first event would be made again from a later now. So it is fed line by line, and ids are read beside it.
+ */
+function blockReader(onRetry: (milliseconds: number) => void) {
+  let block: Block = { id: undefined, data: undefined };
+  let rest = '';
+  const parser = createParser({ onEvent: (message) => void (block.data = message.data), onRetry });
+  return function* read(text: string): Generator<Block, void, undefined> {
+    const lines = (rest + text).split(/\r?\n/);
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      parser.feed(`${line}\n`);
+      block.id = /^id: ?(.+)$/.exec(line)?.[1] ?? block.id;
+      if (line !== '') continue;
+      yield block;
+      block = { id: undefined, data: undefined };
+    }
+  };
 }
 
 async function readWithin(seconds: number, reader: ReadableStreamDefaultReader<Uint8Array>) {

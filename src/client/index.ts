@@ -6,7 +6,7 @@ export {
   type RequestOptions,
 } from './calls-client';
 export { CallsApiError, CallsConnectionError, CallsError, CallsTimeoutError } from './errors';
-export type { Streamed, StreamOptions } from './event-stream';
+export type { Streamed, StreamOptions, StreamRequest } from './event-stream';
 export type { ImportOptions } from './many-calls';
 export { verifyWebhook, WebhookVerificationError, type WebhookMessage } from './verify-webhook';
 export type { WaitOptions } from './wait-until-final';

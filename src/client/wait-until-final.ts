@@ -57,9 +57,9 @@ async function look(client: CallsClient, id: string, signal: AbortSignal, before
   }
 }
 
-/** @returns whether the stream can still tell, and a wait that news cuts short */
+/** @returns whether the stream tells, which begins with what has been, and a wait that news cuts short */
 function followStream(client: CallsClient, id: string, signal: AbortSignal) {
-  let alive = true;
+  let alive = false;
   let hasNews = false;
   let wake: () => void = () => undefined;
   const tell = () => {
@@ -67,8 +67,11 @@ function followStream(client: CallsClient, id: string, signal: AbortSignal) {
     wake();
   };
   const follow = async () => {
-    const stream = client.streamCall(id, { signal });
-    while ((await stream.next()).done !== true) tell();
+    const stream = client.streamCall(id, { signal, onInterrupted: () => (alive = false) });
+    while ((await stream.next()).done !== true) {
+      alive = true;
+      tell();
+    }
   };
   void follow()
     .catch(() => undefined)
