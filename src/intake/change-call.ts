@@ -120,13 +120,8 @@ async function changeCall(
   number: string | undefined,
   update: CallUpdate,
 ): Promise<CallRow> {
-  const change = () => db.transaction().execute((trx) => updateCall(trx, id, update));
   try {
-    // Two calls that take each other's number at once wait for each other; the one that is ended meets the index then.
-    const row = await change().catch((error: unknown) => {
-      if (isDeadlock(error)) return change();
-      throw error;
-    });
+    const row = await unlessDeadlock(() => db.transaction().execute((trx) => updateCall(trx, id, update)));
     if (row) return row;
   } catch (error) {
     if (violatedUnique(error) !== 'calls_active_number' || number === undefined) throw error;
@@ -137,4 +132,17 @@ async function changeCall(
   if (!current) throw new CallError('CALL_NOT_FOUND', `There is no call ${id}.`);
   if (heldBack === 'CALL_NOT_RETRYABLE' && current.forgotten_at !== null) throw new CallError('CALL_FORGOTTEN');
   throw new CallError(heldBack, `The call is ${current.status}.`);
+}
+
+const deadlocksBorne = 4;
+
+/** Calls that take each other's numbers at once wait for each other; the one that is ended meets the index then. */
+async function unlessDeadlock<T>(change: () => Promise<T>): Promise<T> {
+  for (let deadlocks = 0; ; deadlocks++) {
+    try {
+      return await change();
+    } catch (error) {
+      if (!isDeadlock(error) || deadlocks === deadlocksBorne) throw error;
+    }
+  }
 }

@@ -197,11 +197,16 @@ export class Starter {
       return late ? 'LATE' : 'STARTED';
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      const running = temporal.workflow.getHandle(workflowId(row.id));
-      const { memo } = await running.describe();
-      if (memo?.['round'] === row.round) return memo['startedLate'] === true ? 'LATE' : 'STARTED';
-      // The cancel that ended the earlier round may have been lost; without it that run might wait for long.
-      await unlessNotFound(() => running.cancel());
+      const { memo, raw } = await temporal.workflow.getHandle(workflowId(row.id)).describe();
+      const round = Number(memo?.['round']);
+      if (round === row.round) return memo?.['startedLate'] === true ? 'LATE' : 'STARTED';
+      // The cancel that ended the earlier round may have been lost; without it that run might wait for long. Of that
+      // round alone: by now others may have started this one, or a later one, under the same id.
+      if (round < row.round) {
+        const firstExecutionRunId = raw.workflowExecutionInfo?.firstRunId ?? '';
+        const earlier = temporal.workflow.getHandle(workflowId(row.id), undefined, { firstExecutionRunId });
+        await unlessNotFound(() => earlier.cancel());
+      }
       return 'NOT_YET';
     }
   }
