@@ -74,9 +74,11 @@ export class Service {
 
   /** Starts one more process of a role. @param env what it alone is told */
   async run(role: Role, env: Record<string, string> = {}): Promise<RoleProcess> {
-    const started = await RoleProcess.start(role, { ...this.settings, ...env });
+    const settings: Record<string, string> = { ...this.settings, ...env };
+    const started = await RoleProcess.start(role, settings);
     this.processes.push(started);
-    if (role === 'api') this.document ??= await ApiDocument.servedAt(this.url);
+    // Served by this very process, which may listen on a port of its own.
+    if (role === 'api') this.document ??= await ApiDocument.servedAt(`http://127.0.0.1:${settings['PORT']}`);
     return started;
   }
 
