@@ -13,6 +13,11 @@ test.each(codes)('%s is a stable name with an HTTP error status and a title of i
 /** Clients are written against these; a change breaks them. */
 test('the codes and statuses are the ones published', () => {
   expect(Object.fromEntries(codes.map((code) => [code, errorCatalogue[code].status]))).toEqual({
+    CALL_FORGOTTEN: 409,
+    CALL_NOT_ENDED: 409,
+    WEBHOOK_DELIVERY_NOT_FOUND: 404,
+    WEBHOOK_ENDPOINT_DISABLED: 409,
+    WEBHOOK_ENDPOINT_NOT_FOUND: 404,
     INVALID_REQUEST: 400,
     INVALID_JSON: 400,
     INVALID_CSV: 400,
