@@ -5,7 +5,7 @@ import { acceptRows, readRow, type AcceptRowsDeps } from '../intake/accept-rows'
 import type { Starter } from '../intake/starter';
 import { bodyProblems, jsonAnswer, jsonBody, problemAnswers, type Endpoint } from './endpoint';
 import { exampleBatch, exampleBatchAnswer } from './examples';
-import { idempotencyHeaders, idempotencyKeyOf } from './idempotency-key';
+import { idempotencyHeaders, idempotencyKeyOf, KeysInFlight } from './idempotency-key';
 import { readJson } from './read-body';
 import { problemOf } from './render-error';
 import { batchSchema } from './schemas';
@@ -25,6 +25,7 @@ const listOf = (row: z.ZodType) => z.strictObject({ calls: z.array(row).min(1, h
 export function postBatch({ db, config, starter, schemas }: CallBatchDeps): Endpoint {
   // Any row is answered for; one that is no request for a call is told so in its place.
   const described = listOf(z.union([schemas.message, z.unknown()]));
+  const inFlight = new KeysInFlight();
   return {
     access: 'write',
     description: {
@@ -41,14 +42,15 @@ export function postBatch({ db, config, starter, schemas }: CallBatchDeps): Endp
       },
       responses: {
         200: jsonAnswer('What became of each row, in their order', batchSchema, exampleBatchAnswer),
-        ...problemAnswers(...bodyProblems),
+        ...problemAnswers(...bodyProblems, 'IDEMPOTENCY_KEY_IN_FLIGHT'),
       },
     },
     handle: async (c) => {
       const key = idempotencyKeyOf(c);
       const { calls } = parseRequest(listOf(z.unknown()), await readJson(c, maxBytes));
       const rows = calls.map((row, index) => readRow(schemas, row, key === undefined ? null : `batch:${key}/${index}`));
-      const outcomes = await acceptRows({ db, config }, rows);
+      const answered = inFlight.claim(key);
+      const outcomes = await acceptRows({ db, config }, rows).finally(answered);
       void starter.handOffMany(outcomes.flatMap((outcome) => (outcome.status === 'ACCEPTED' ? outcome.row : [])));
       const count = (status: string) => outcomes.filter((outcome) => outcome.status === status).length;
       const results = outcomes.map((outcome, index) =>

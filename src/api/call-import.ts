@@ -8,7 +8,7 @@ import type { Logger } from '../log';
 import { columnsOf, inspectRows, rowsOf } from './csv-rows';
 import { problemAnswers, type Endpoint } from './endpoint';
 import { exampleFile, exampleImportLine } from './examples';
-import { idempotencyHeaders, idempotencyKeyOf } from './idempotency-key';
+import { idempotencyHeaders, idempotencyKeyOf, KeysInFlight } from './idempotency-key';
 import { requireType } from './read-body';
 import { asCallError, loggable, problemOf } from './render-error';
 import { importLineSchema } from './schemas';
@@ -35,6 +35,7 @@ interface Import {
 
 /** `POST /calls/import`: a CSV file of calls, each accepted or refused by itself. */
 export function importCalls(deps: CallImportDeps): Endpoint {
+  const inFlight = new KeysInFlight();
   return {
     access: 'write',
     description: {
@@ -62,6 +63,7 @@ export function importCalls(deps: CallImportDeps): Endpoint {
           'INVALID_REQUEST',
           'INVALID_CSV',
           'REQUEST_TIMEOUT',
+          'IDEMPOTENCY_KEY_IN_FLIGHT',
           'PAYLOAD_TOO_LARGE',
           'UNSUPPORTED_MEDIA_TYPE',
         ),
@@ -70,17 +72,22 @@ export function importCalls(deps: CallImportDeps): Endpoint {
     handle: async (c) => {
       const key = idempotencyKeyOf(c);
       requireType(c, 'text/csv');
-      const upload = await takeIn(c, maxBytes);
+      const answered = inFlight.claim(key);
+      const upload = await takeIn(c, maxBytes).catch((error: unknown) => {
+        answered();
+        throw error;
+      });
+      const close = () => upload.close().finally(answered);
       try {
         const { readRecord } = await inspectRows(upload, deps.schemas, maxRows);
         return streamed(c, {
           headers: { 'Content-Type': 'application/x-ndjson' },
           log: deps.log,
-          done: () => upload.close(),
+          done: close,
           parts: () => reportOf(deps, { upload, readRecord, key }, c.req.path),
         });
       } catch (error) {
-        await upload.close();
+        await close();
         throw error;
       }
     },

@@ -29,7 +29,7 @@ import {
   exampleRequest,
   pendingCall,
 } from './examples';
-import { idempotencyHeaders, idempotencyKeyOf } from './idempotency-key';
+import { idempotencyHeaders, idempotencyKeyOf, KeysInFlight } from './idempotency-key';
 import { readJson } from './read-body';
 import { attemptListSchema, callSchema, eventListSchema } from './schemas';
 
@@ -48,6 +48,7 @@ const acceptedHeaders = {
 
 /** `POST /calls`: answered once the call is durable, whether or not Temporal is there. */
 export function postCall({ db, config, starter, schemas }: CallsDeps): Endpoint {
+  const inFlight = new KeysInFlight();
   return {
     access: 'write',
     description: {
@@ -64,16 +65,21 @@ export function postCall({ db, config, starter, schemas }: CallsDeps): Endpoint 
           ...jsonAnswer('Accepted, or accepted before under this key', callSchema, pendingCall),
           headers: acceptedHeaders,
         },
-        ...problemAnswers(...bodyProblems, 'NUMBER_BUSY', 'IDEMPOTENCY_KEY_REUSED'),
+        ...problemAnswers(...bodyProblems, 'NUMBER_BUSY', 'IDEMPOTENCY_KEY_REUSED', 'IDEMPOTENCY_KEY_IN_FLIGHT'),
       },
     },
     handle: async (c) => {
       const key = idempotencyKeyOf(c);
       const request = parseRequest(schemas.call, await readJson(c));
       const requestKey = key === undefined ? null : `http:${key}`;
-      const [acceptance] = await acceptCalls(db, config, [{ request, requestKey, source: null }]);
-      if (acceptance?.kind === 'ACCEPTED') starter.handOffSoon(acceptance.row);
-      return answerTo(c, acceptance);
+      const answered = inFlight.claim(key);
+      try {
+        const [acceptance] = await acceptCalls(db, config, [{ request, requestKey, source: null }]);
+        if (acceptance?.kind === 'ACCEPTED') starter.handOffSoon(acceptance.row);
+        return answerTo(c, acceptance);
+      } finally {
+        answered();
+      }
     },
   };
 }

@@ -65,7 +65,12 @@ export function jsonAnswer<Schema extends z.ZodType>(description: string, schema
   return { description, content: { 'application/json': { schema, example } } };
 }
 
-const retryAfterHeader = { description: 'Seconds to wait', required: true, schema: { type: 'integer' } } as const;
+const retryAfter = { description: 'Seconds to wait', schema: { type: 'integer' } } as const;
+
+function headersOf(status: number, group: readonly ErrorCode[]) {
+  if (status === 503) return { headers: { 'Retry-After': { ...retryAfter, required: true } } };
+  return group.includes('IDEMPOTENCY_KEY_IN_FLIGHT') ? { headers: { 'Retry-After': retryAfter } } : {};
+}
 
 /** Describes the problems an endpoint answers with beside its success, by status. */
 export function problemAnswers(...codes: ErrorCode[]) {
@@ -79,7 +84,7 @@ export function problemAnswers(...codes: ErrorCode[]) {
       status,
       {
         description: group.map((code) => `${code}: ${errorCatalogue[code].title}`).join('; '),
-        ...(status === 503 && { headers: { 'Retry-After': retryAfterHeader } }),
+        ...headersOf(status, group),
         content: {
           'application/problem+json': { schema: z.intersection(problemSchema, z.object({ code: z.enum(group) })) },
         },

@@ -41,6 +41,7 @@ export function renderError(c: ApiContext, error: unknown, log: Logger): Respons
     log.warn(line, 'answered 503: a dependency is away');
     c.header('Retry-After', String(retryAfterSeconds));
   }
+  if (known.code === 'IDEMPOTENCY_KEY_IN_FLIGHT') c.header('Retry-After', '1');
   return c.body(JSON.stringify(problemOf(known, c.req.path)), status, { 'Content-Type': contentType });
 }
 

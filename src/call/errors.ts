@@ -18,6 +18,10 @@ export const errorCatalogue = {
   REQUEST_TIMEOUT: { status: 408, title: 'The body came too slowly' },
   NUMBER_BUSY: { status: 409, title: 'Call already in progress to this number' },
   IDEMPOTENCY_KEY_REUSED: { status: 409, title: 'This Idempotency-Key was used with another body' },
+  IDEMPOTENCY_KEY_IN_FLIGHT: {
+    status: 409,
+    title: 'The request that came first with this Idempotency-Key is not answered yet',
+  },
   CALL_NOT_PENDING: { status: 409, title: 'Only a PENDING call can be changed' },
   CALL_ALREADY_ENDED: { status: 409, title: 'The call has already ended' },
   CALL_NOT_RETRYABLE: { status: 409, title: 'Only a FAILED, EXPIRED or CANCELED call can be retried' },

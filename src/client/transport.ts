@@ -149,7 +149,8 @@ function secondsUntilNextTry(error: unknown, { repeatable = true }: ApiRequest, 
   }
   if (!(error instanceof CallsApiError)) return undefined;
   const refusedUndone = error.status === 429;
-  const passing = error.status === 408 || (error.status >= 500 && error.status !== 501);
+  const passing =
+    error.code === 'IDEMPOTENCY_KEY_IN_FLIGHT' || error.status === 408 || (error.status >= 500 && error.status !== 501);
   if (!refusedUndone && !(passing && repeatable)) return undefined;
   const asked = error.retryAfterSeconds ?? 0;
   return asked > longestRetryAfterSeconds ? undefined : Math.max(asked, pauseSeconds(tries));

@@ -2,7 +2,8 @@ import { callSchema } from '../../src/api/schemas';
 import { findCall } from '../../src/store/calls';
 import { listEvents } from '../../src/store/call-events';
 import { callOf } from '../../src/store/rows';
-import { badFields, freshNumber, startApi, type ApiUnderTest } from './api-under-test';
+import { badFields, freshNumber, startApi, type Answer, type ApiUnderTest } from './api-under-test';
+import { inFlight } from './in-flight';
 
 let api: ApiUnderTest;
 beforeAll(async () => {
@@ -137,12 +138,44 @@ describe('Idempotency-Key', () => {
     expect(answer.body['code']).toBe('IDEMPOTENCY_KEY_REUSED');
   });
 
-  test('ten at once with one key make one call', async () => {
+  test('ten at once with one key make one call, and whoever is refused gets it by asking again', async () => {
     const body = { to: freshNumber(), scriptId: 'testScript' };
-    const answers = await Promise.all(Array.from({ length: 10 }, () => post(body, keyed('order-4'))));
-    expect(answers.map(({ status }) => status)).toEqual(Array<number>(10).fill(201));
-    expect(new Set(answers.map((answer) => answer.body['id'])).size).toBe(1);
-    expect(answers.filter(({ headers }) => headers.get('Idempotency-Replayed') === 'true')).toHaveLength(9);
+    const ten = () => Promise.all(Array.from({ length: 10 }, () => post(body, keyed('order-4'))));
+    const made = (answers: Answer[]) => answers.filter(({ status }) => status === 201);
+    const first = await ten();
+    const refused = first.filter(({ status }) => status !== 201);
+    expect(new Set(refused.map((answer) => answer.body['code'])).size).toBeLessThanOrEqual(1);
+    for (const answer of refused) expect(answer.body['code']).toBe('IDEMPOTENCY_KEY_IN_FLIGHT');
+    const again = [...made(first), ...made(await post(body, keyed('order-4')).then((one) => [one]))];
+    expect(again.length).toBeGreaterThan(1);
+    expect(new Set(again.map((answer) => answer.body['id'])).size).toBe(1);
+    expect(again.filter(({ headers }) => headers.get('Idempotency-Replayed') === null)).toHaveLength(1);
+  });
+
+  test('a request that comes while the first is not answered gets 409 and is told when to ask again', async () => {
+    const body = { to: freshNumber(), scriptId: 'testScript' };
+    const pair = await inFlight(api.db, () => post(body, keyed('order-5')));
+    expect(pair.refused.status).toBe(409);
+    expect(pair.refused.body['code']).toBe('IDEMPOTENCY_KEY_IN_FLIGHT');
+    expect(pair.refused.headers.get('Retry-After')).toBe('1');
+    expect(pair.answered.status).toBe(201);
+    expect((await post(body, keyed('order-5'))).body).toEqual(pair.answered.body);
+  });
+
+  test('two processes that get one key at once make one call, and both answer with it', async () => {
+    const other = await startApi({ database: { ...api, drop: () => Promise.resolve() } });
+    try {
+      const body = { to: freshNumber(), scriptId: 'testScript' };
+      const headers = keyed('order-6');
+      const answers = await Promise.all([
+        post(body, headers),
+        other.request('POST', '/calls', { json: body, headers }),
+      ]);
+      expect(answers.map(({ status }) => status)).toEqual([201, 201]);
+      expect(answers[0].body['id']).toBe(answers[1].body['id']);
+    } finally {
+      await other.close();
+    }
   });
 
   test.each([

@@ -8,6 +8,7 @@ import type { ErrorCode } from '../../src/call/errors';
 import { createTestDatabase, databaseAway } from '../support/database';
 import { freshNumber, startApi, type Answer, type ApiUnderTest } from './api-under-test';
 import { examplesOf, operations, sendExample, type Described } from './described-requests';
+import { inFlight } from './in-flight';
 import { clear, put, putDelivery } from './stages';
 
 let api: ApiUnderTest;
@@ -67,6 +68,15 @@ const provocations: Record<string, Provoke> = {
     await sendExample(api, described, { headers });
     return sendExample(api, described, { headers, json: { to: freshNumber(), scriptId: 'another' } });
   },
+  ...Object.fromEntries(
+    ['POST /calls', 'POST /calls/batch', 'POST /calls/import'].map((route) => [
+      `${route} IDEMPOTENCY_KEY_IN_FLIGHT`,
+      async (described: Described) => {
+        const headers = { 'Idempotency-Key': randomUUID() };
+        return (await inFlight(api.db, () => sendExample(api, described, { headers }))).refused;
+      },
+    ]),
+  ),
   'POST /calls/batch PAYLOAD_TOO_LARGE': (described) => sendExample(api, described, { raw: 'x'.repeat(11_000_000) }),
   'POST /calls/import INVALID_REQUEST': (described) => sendExample(api, described, { raw: 'to,unknown\n' }),
   'POST /calls/import INVALID_CSV': (described) => sendExample(api, described, { raw: 'to,scriptId\n"never closed' }),

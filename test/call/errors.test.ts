@@ -31,6 +31,7 @@ test('the codes and statuses are the ones published', () => {
     REQUEST_TIMEOUT: 408,
     NUMBER_BUSY: 409,
     IDEMPOTENCY_KEY_REUSED: 409,
+    IDEMPOTENCY_KEY_IN_FLIGHT: 409,
     CALL_NOT_PENDING: 409,
     CALL_ALREADY_ENDED: 409,
     CALL_NOT_RETRYABLE: 409,

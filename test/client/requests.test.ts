@@ -93,6 +93,18 @@ test('an answer that will pass is waited for as long as it asks, then the reques
   await server.close();
 });
 
+test('a create that comes again before its first answer is sent again, until it gets that answer', async () => {
+  const server = await answeringServer((response, _request, nth) => {
+    if (nth === 1) response.destroy();
+    else if (nth === 2)
+      sendJson(response, 409, { code: 'IDEMPOTENCY_KEY_IN_FLIGHT', detail: '' }, { 'Retry-After': '1' });
+    else sendJson(response, 201, { id: 'x' });
+  });
+  expect(await new CallsClient({ baseUrl: server.url }).create(request())).toEqual({ id: 'x' });
+  expect(server.seen).toHaveLength(3);
+  await server.close();
+});
+
 test('to come back in an hour is no wait: the error says so at once', async () => {
   const server = await answeringServer((response) => sendJson(response, 429, {}, { 'Retry-After': '3600' }));
   const error = await failure(new CallsClient({ baseUrl: server.url }).get('x'));
