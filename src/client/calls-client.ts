@@ -94,10 +94,10 @@ export class CallsClient {
   }
 
   /**
-   * The calls of a CSV file of up to 100,000 rows. Where it breaks off, the error has the `idempotencyKey` by which the
+   * The calls of a CSV file of up to 100,000 rows. A `Blob`, such as `fs.openAsBlob` gives, is read as it is sent. Where it breaks off, the error has the `idempotencyKey` by which the
    * file is sent again without making a second call of any row.
    */
-  async importCsv(csv: string | Uint8Array, options: ImportOptions = {}): Promise<ImportSummary> {
+  async importCsv(csv: string | Uint8Array | Blob, options: ImportOptions = {}): Promise<ImportSummary> {
     return importCsv(this.transport, csv, options);
   }
 

@@ -25,7 +25,7 @@ export async function createBatch(
 
 export async function importCsv(
   transport: Transport,
-  csv: string | Uint8Array,
+  csv: string | Uint8Array | Blob,
   { idempotencyKey = randomUUID(), signal, onRow }: ImportOptions,
 ): Promise<ImportSummary> {
   const headers = { 'Idempotency-Key': idempotencyKey, 'Content-Type': 'text/csv', Accept: '*/*' };

@@ -161,7 +161,10 @@ test('calls import requests what a file holds, from stdin too, and the same file
   expect(first.stdout).toMatch(/^row 2: to .*\(INVALID_REQUEST\)\n2 rows: 1 accepted, 0 known already, 1 refused\n$/);
   const again = await runCalls(['import', '-', '--json'], { env: { CALLS_URL: service.url }, stdin: csv });
   expect(jsonLines(again).at(-1)).toEqual({ summary: { rows: 2, accepted: 0, replayed: 1, refused: 1 } });
-  expect((await calls('import', join(folder, 'none.csv'))).code).toBe(2);
+  const missing = await calls('import', join(folder, 'none.csv'));
+  expect(missing.code).toBe(2);
+  expect(missing.stderr).toMatch(/none\.csv cannot be read: ENOENT/);
+  expect((await calls('import', folder)).stderr).toMatch(/cannot be read: EISDIR/);
   await rm(folder, { recursive: true });
 });
 

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { buffer } from 'node:stream/consumers';
+import { constants, createReadStream, createWriteStream, openAsBlob } from 'node:fs';
+import { access, mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 
 import type { ImportedRow } from '../../client';
 import { exitCodes, UsageError } from '../exit-codes';
@@ -21,17 +24,17 @@ export function importCommand(session: Session) {
     .addHelpText('after', '\nExit code 1 where any row was refused.')
     .action(async (file, { key, json, url }) => {
       const { terminal, signal } = session;
-      const csv = await contentOf(file);
-      const idempotencyKey = key ?? `csv-${createHash('sha256').update(csv).digest('hex')}`;
-      const summary = await connect(session, { url }).importCsv(csv, {
-        idempotencyKey,
-        signal,
-        onRow: async (row) => {
-          if (json) await terminal.printJson(row);
-          else if (row.status === 'REFUSED') await terminal.print(refusal(row));
-          if (row.row % 1_000 === 0) terminal.progress(`${row.row} rows`);
-        },
-      });
+      const summary = await withContent(file, signal, async (csv) =>
+        connect(session, { url }).importCsv(csv, {
+          idempotencyKey: key ?? `csv-${await hashOf(csv)}`,
+          signal,
+          onRow: async (row) => {
+            if (json) await terminal.printJson(row);
+            else if (row.status === 'REFUSED') await terminal.print(refusal(row));
+            if (row.row % 1_000 === 0) terminal.progress(`${row.row} rows`);
+          },
+        }),
+      );
       terminal.progress('');
       const { rows, accepted, replayed, refused } = summary;
       if (json) await terminal.printJson({ summary });
@@ -44,10 +47,35 @@ function refusal({ row, code, error }: ImportedRow): string {
   return printable(`row ${row}: ${error ?? ''} (${code ?? ''})`);
 }
 
-async function contentOf(file: string): Promise<Uint8Array> {
+/** A file is read as it is sent, however large; what can be read but once, such as stdin, is kept in one until it is sent. */
+async function withContent<T>(file: string, signal: AbortSignal, use: (content: Blob) => Promise<T>): Promise<T> {
+  if (await isFile(file)) return use(await openAsBlob(file));
+  const folder = await mkdtemp(join(tmpdir(), 'calls-import-'));
   try {
-    return file === '-' ? await buffer(process.stdin) : await readFile(file);
-  } catch (error) {
-    throw new UsageError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    const kept = join(folder, 'calls.csv');
+    const source = file === '-' ? process.stdin : createReadStream(file);
+    await pipeline(source, createWriteStream(kept, { mode: 0o600 }), { signal }).catch(unreadable(file));
+    return await use(await openAsBlob(kept));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function isFile(file: string): Promise<boolean> {
+  if (file === '-') return false;
+  await access(file, constants.R_OK).catch(unreadable(file));
+  return (await stat(file)).isFile();
+}
+
+function unreadable(file: string): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof Error && error.name === 'AbortError') throw error;
+    throw new UsageError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  };
+}
+
+async function hashOf(content: Blob): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of content.stream() as AsyncIterable<Uint8Array>) hash.update(chunk);
+  return hash.digest('hex');
 }
