@@ -98,6 +98,8 @@ const csvColumns: readonly CsvColumn[] = [
   'updatedAt',
   'expiresAt',
   'nextAttemptAt',
+  'webhookUrl',
+  'forgottenAt',
   'metadata',
 ];
 

@@ -99,8 +99,8 @@ export const exampleReport = {
   completedAt: '2026-11-22T23:48:41.700Z',
 } as const;
 
-export const exampleCsv = `id,to,scriptId,status,priority,attempts,maxAttempts,lastError,externalCallId,createdAt,startedAt,endedAt,updatedAt,expiresAt,nextAttemptAt,metadata
-7f2cc87b-03e7-4be4-a8bf-504f054c6262,+966501234567,testScript,COMPLETED,3,1,3,,mock-1,2026-11-22T23:48:19.033Z,2026-11-22T23:48:19.210Z,2026-11-22T23:48:41.730Z,2026-11-22T23:48:41.730Z,2026-11-23T23:48:19.033Z,,"{""order"":4711,""customer"":""Noura""}"
+export const exampleCsv = `id,to,scriptId,status,priority,attempts,maxAttempts,lastError,externalCallId,createdAt,startedAt,endedAt,updatedAt,expiresAt,nextAttemptAt,webhookUrl,forgottenAt,metadata
+7f2cc87b-03e7-4be4-a8bf-504f054c6262,+966501234567,testScript,COMPLETED,3,1,3,,mock-1,2026-11-22T23:48:19.033Z,2026-11-22T23:48:19.210Z,2026-11-22T23:48:41.730Z,2026-11-22T23:48:41.730Z,2026-11-23T23:48:19.033Z,,,,"{""order"":4711,""customer"":""Noura""}"
 `;
 
 export const exampleBatch = { calls: [exampleRequest, { to: 'nobody', scriptId: 'testScript', requestId: 'row-2' }] };

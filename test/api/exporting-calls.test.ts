@@ -40,7 +40,8 @@ test('NDJSON has each call that matches, newest first, one a line, beyond any pa
 test('CSV has the same calls, with their fields in named columns', async () => {
   const first = await api.acceptCall({ scriptId: 'columns', metadata: { a: 'x, "y"\nz', b: 1 } });
   await api.request('POST', `/calls/${first.id}/cancel`);
-  const second = await api.acceptCall({ scriptId: 'columns', priority: 1 });
+  const webhookUrl = 'https://example.com/calls';
+  const second = await api.acceptCall({ scriptId: 'columns', priority: 1, webhookUrl });
   const answer = await api.request('GET', '/calls/export?format=csv&scriptId=columns');
   expect([answer.status, answer.headers.get('Content-Type')]).toEqual([200, 'text/csv; charset=utf-8']);
   const rows = parse<Record<string, string>>(answer.text, { columns: true });
@@ -50,12 +51,13 @@ test('CSV has the same calls, with their fields in named columns', async () => {
     priority: '1',
     status: 'PENDING',
     endedAt: '',
+    webhookUrl,
     metadata: '{}',
   });
   expect(rows[1]).toMatchObject({ status: 'CANCELED', priority: '3', createdAt: first.createdAt });
   expect(JSON.parse(rows[1]?.['metadata'] ?? '')).toEqual({ a: 'x, "y"\nz', b: 1 });
   expect(answer.text.split('\n')[0]).toBe(
-    'id,to,scriptId,status,priority,attempts,maxAttempts,lastError,externalCallId,createdAt,startedAt,endedAt,updatedAt,expiresAt,nextAttemptAt,metadata',
+    'id,to,scriptId,status,priority,attempts,maxAttempts,lastError,externalCallId,createdAt,startedAt,endedAt,updatedAt,expiresAt,nextAttemptAt,webhookUrl,forgottenAt,metadata',
   );
 });
 
