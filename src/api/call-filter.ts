@@ -46,6 +46,7 @@ const metadata = z.record(storableText, storableText).openapi({
     'first level, that string, or the number or boolean of that text.',
   additionalProperties: { type: 'string', pattern: '^[^\\u0000]*$' },
   ...prefixedNames,
+  example: { 'metadata.customer': '4711' },
   param: { style: 'form', explode: true },
 });
 

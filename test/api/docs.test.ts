@@ -13,7 +13,7 @@ test('the page to try the API takes every asset from this server, and its policy
   expect(page.headers.get('content-type')).toContain('text/html');
   expect(page.headers.get('content-security-policy')).toMatch(/default-src 'none'; script-src 'self'/);
 
-  const addresses = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address = '']) => address);
+  const addresses = [...page.text.matchAll(/(?:src|href)="(?!data:)([^"]+)"/g)].map(([, address = '']) => address);
   expect(addresses).toHaveLength(3);
   for (const address of addresses) {
     expect(address).toMatch(/^\/docs\//);
@@ -21,6 +21,11 @@ test('the page to try the API takes every asset from this server, and its policy
     expect([address, asset.status]).toEqual([address, 200]);
     expect(asset.text.length).toBeGreaterThan(50);
   }
+});
+
+test('the page follows a system that is set to dark', async () => {
+  expect((await api.request('GET', '/docs/swagger-ui.css')).text).toContain('html.dark-mode');
+  expect((await api.request('GET', '/docs/start.js')).text).toContain("toggle('dark-mode', dark.matches)");
 });
 
 test('the root leads to that page', async () => {

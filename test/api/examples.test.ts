@@ -51,6 +51,21 @@ describe('the description', () => {
     expect(without).toEqual([]);
   });
 
+  test('shows an example of parameters whose names are free, which pages to try it would else make up', async () => {
+    const free = operations.flatMap(({ route, operation }) =>
+      (operation.parameters ?? [])
+        .filter(({ schema }) => schema.type === 'object')
+        .map((parameter) => ({ route, parameter })),
+    );
+    expect(free.map(({ route }) => route)).toContain('GET /calls');
+    for (const { route, parameter } of free) {
+      const query = new URLSearchParams(parameter.schema.example as Record<string, string>).toString();
+      const needed = route === 'GET /calls/export' ? 'format=ndjson&' : '';
+      const answer = await api.request('GET', `${route.replace('GET ', '')}?${needed}${query}`);
+      expect([route, answer.status]).toEqual([route, 200]);
+    }
+  });
+
   test('shows an example of every answer', () => {
     const without = answers.filter(({ example, type }) => example === undefined && !textual.includes(type));
     expect(without.map(({ route, status, type }) => `${route} ${status} ${type}`)).toEqual([]);
