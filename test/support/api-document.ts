@@ -21,7 +21,7 @@ interface Parameter {
   in: string;
   required?: boolean;
   example?: string | number;
-  schema: { example?: string | number };
+  schema: { type?: string; example?: string | number };
 }
 
 export interface MediaType {
