@@ -12,6 +12,7 @@ import { findCall } from '../store/calls';
 import { claimSlot, clearDoubt, noteDoubt, readDial, recordOnTheLine, type DialRow } from '../store/dials';
 import { findReport } from '../store/provider-reports';
 import type { ActivityDeps } from '.';
+import { measureTurn } from './measure-turn';
 import type { Line } from './steps';
 
 /**
@@ -37,6 +38,7 @@ export function dial(deps: ActivityDeps) {
       case 'CLAIMED':
         break;
     }
+    if (claim.begun) await measureTurn(db, input.attemptId);
     const { value: slot, grants } = await semaphore.confirm(input, claim.slot);
     await signalGrants(deps, grants);
     log.debug({ callId: input.callId, attempt: claim.number, slot }, 'slot claimed');

@@ -1,19 +1,28 @@
 import { sql, type UpdateObject } from 'kysely';
+import { Counter } from 'prom-client';
 
 import type { Finish, Finished } from '../call/attempt-end';
 import { callStatuses, type CallStatus } from '../call/call';
 import { finalEventTypes } from '../call/event';
 import { activeStatuses, isFinal } from '../call/transitions';
+import { registry } from '../metrics';
 import { giveBack } from '../slots/signal-grants';
 import { endAttempt, findAttempt } from '../store/attempts';
 import { findCall, lockCall, updateCall } from '../store/calls';
-import { violatedUnique, type DatabaseTransaction, type Schema } from '../store/database';
+import { violatedUnique, type AttemptRow, type DatabaseTransaction, type Schema } from '../store/database';
 import type { NewEvent } from '../store/call-events';
 import { attemptOf } from '../store/rows';
 import type { ActivityDeps } from '.';
 import { goOnAfterReset } from './go-on-after-reset';
 
 type FinishDeps = Pick<ActivityDeps, 'db' | 'temporal' | 'semaphore' | 'log' | 'defaultExpirySeconds'>;
+
+const attemptsEnded = new Counter({
+  name: 'orchestrator_attempts_total',
+  help: 'Attempts that began and have ended, by outcome; each is counted by the process that wrote its end down',
+  labelNames: ['outcome'],
+  registers: [registry],
+});
 
 /**
  * Writes down how an attempt ended and what becomes of its call, then gives the slot to whoever waits longest. Safe
@@ -24,7 +33,9 @@ type FinishDeps = Pick<ActivityDeps, 'db' | 'temporal' | 'semaphore' | 'log' | '
 export function finishAttempt(deps: FinishDeps) {
   const { db, log } = deps;
   return async (finish: Finish): Promise<Finished> => {
-    const ended = await db.transaction().execute((trx) => recordEnd(trx, finish));
+    const attempt = await db.transaction().execute((trx) => recordEnd(trx, finish));
+    if (attempt?.started_at != null) attemptsEnded.inc({ outcome: finish.end.outcome });
+    const ended = attempt !== undefined;
     if (!ended && finish.resetRunId !== undefined) await repeatEnd(deps, finish, finish.resetRunId);
     const call = await findCall(db, finish.callId);
     // In progress again: by another attempt, so this run has no say any more.
@@ -38,12 +49,12 @@ export function finishAttempt(deps: FinishDeps) {
   };
 }
 
-/** @returns whether the attempt ended by this */
-async function recordEnd(trx: DatabaseTransaction, finish: Finish): Promise<boolean> {
+/** @returns the attempt, where it ended by this */
+async function recordEnd(trx: DatabaseTransaction, finish: Finish): Promise<AttemptRow | undefined> {
   const { callId, attemptId, verdict, end, mend } = finish;
   const call = await lockCall(trx, callId);
   const ended = await endAttempt(trx, attemptId, end, mend?.lineSeen);
-  if (mend !== undefined && ended === undefined) return false;
+  if (mend !== undefined && ended === undefined) return undefined;
 
   const reason = mend?.reason ?? (end.late ? 'provider report delivered late' : undefined);
   // A call that was withdrawn before its line could be hung up was told why then.
@@ -72,7 +83,7 @@ async function recordEnd(trx: DatabaseTransaction, finish: Finish): Promise<bool
     // The call was canceled, or started again, while this attempt was on the line: its end is told all the same.
     await updateCall(trx, callId, { from: callStatuses, set: {}, events: attemptEvents });
   }
-  return ended !== undefined;
+  return ended;
 }
 
 /**

@@ -1,8 +1,10 @@
 import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+import { Histogram } from 'prom-client';
 
 import { webhookId, webhookMessage, type DeliverWebhookInput, type DeliveryLook } from '../call/webhook';
 import type { Config } from '../config';
+import { momentBuckets, registry } from '../metrics';
 import type { Database } from '../store/database';
 import {
   beginTry,
@@ -20,6 +22,14 @@ export interface TryDeliveryDeps {
   sender: Pick<WebhookSender, 'send'>;
   config: Pick<Config, 'WEBHOOK_SIGNING_SECRETS' | 'WEBHOOK_RETRY_SCHEDULE_SECONDS' | 'WEBHOOK_DISABLE_AFTER_DAYS'>;
 }
+
+const trySeconds = new Histogram({
+  name: 'orchestrator_webhook_try_duration_seconds',
+  help: 'Tries of webhooks to clients, by what comes of them: DELIVERED, RETRY, FAILED for good, or GONE with its endpoint',
+  labelNames: ['verdict'],
+  buckets: momentBuckets,
+  registers: [registry],
+});
 
 /** Of those that a worker may do at once: a receiver that does not answer leaves the others room. */
 const atOncePerTarget = 20;
@@ -57,6 +67,7 @@ export function tryDelivery({ db, sender, config }: TryDeliveryDeps) {
       const secrets = endpoint ? liveSecrets(endpoint.secrets) : config.WEBHOOK_SIGNING_SECRETS;
       const answer = await sender.send({ url, secrets, ...messageOf(delivery) });
       const verdict = verdictOn(answer, config.WEBHOOK_RETRY_SCHEDULE_SECONDS[row.round_tries]);
+      trySeconds.observe({ verdict: verdict.kind }, answer.durationMs / 1_000);
       await endTry(db, input, { number, outcome: answer, verdict }, config);
       if (verdict.kind === 'RETRY') return { kind: 'WAIT', seconds: verdict.seconds };
       return { kind: 'OVER', state: verdict.kind === 'DELIVERED' ? 'DELIVERED' : 'FAILED' };

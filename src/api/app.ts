@@ -22,7 +22,8 @@ import type { ApiEnv, Endpoint } from './endpoint';
 import { getDescription, getDocs, serveAssetsOfDocs } from './docs';
 import { streamCallEvents, streamEvents, type EventStreamDeps } from './event-streams';
 import { getHealth, getReadiness, type DependencyChecks } from './health';
-import { getMetrics, type MetricsDeps } from './metrics';
+import { getMetrics } from './metrics';
+import type { RecordMetricsDeps } from './record-metrics';
 import { renderError } from './render-error';
 import { requestContext } from './request-context';
 import { getDeliveries, getDelivery, postRedeliver } from './webhook-deliveries';
@@ -41,7 +42,7 @@ export type ApiDeps = Omit<CallsDeps, 'schemas'> &
   CallActionDeps &
   CallbackDeps &
   AuthorizeDeps &
-  MetricsDeps &
+  RecordMetricsDeps &
   Omit<CallBatchDeps, 'schemas'> &
   Omit<CallImportDeps, 'schemas'> &
   Omit<EventStreamDeps, 'schemas' | 'tail'> &

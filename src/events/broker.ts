@@ -15,6 +15,8 @@ export interface ReceivedMessage {
   key: Buffer | null;
   value: Buffer | null;
   headers: MessageHeaders;
+  /** When it was sent, by its sender's clock or its broker's. */
+  sentAt: Date;
   /** Set where the message's batch could not be decompressed: then the batch's first message has its bytes as value. */
   undecodable?: UndecodableBatch;
 }
@@ -78,6 +80,8 @@ export interface Admin {
     topics: readonly (TopicSettings & { name: string })[],
     options: { replicationFactor: number },
   ) => Promise<void>;
+  /** @returns how many messages of each partition the group has not committed, by partition */
+  readLag: (groupId: string, topic: string) => Promise<Map<number, number>>;
   deleteTopics: (names: readonly string[]) => Promise<void>;
   close: () => Promise<void>;
 }

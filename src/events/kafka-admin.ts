@@ -5,6 +5,8 @@ import { ConfigResourceTypes, KafkaJSProtocolError, type Kafka } from 'kafkajs';
 import type { Admin, TopicSettings } from './broker';
 import { Reconnecting } from './reconnecting';
 
+type KafkaAdmin = ReturnType<Kafka['admin']>;
+
 /** What is asked of the brokers themselves: which topics there are, and to make those that are missing. */
 export function openAdmin(kafka: Kafka): Admin {
   const client = new Reconnecting(() =>
@@ -38,6 +40,7 @@ export function openAdmin(kafka: Kafka): Admin {
         missing.map(({ name }) => name),
       );
     },
+    readLag: (groupId, topic) => client.use((admin) => readLag(admin, groupId, topic)),
     deleteTopics: (names) => client.use((admin) => admin.deleteTopics({ topics: [...names] })),
     close: () => client.close(),
   };
@@ -47,10 +50,7 @@ const leadersSeconds = 30;
 const notYet = ['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'];
 
 /** A topic can be used once each of its partitions has a leader, and every broker has heard of it. */
-async function untilTheyHaveLeaders(
-  client: Reconnecting<ReturnType<Kafka['admin']>>,
-  names: readonly string[],
-): Promise<void> {
+async function untilTheyHaveLeaders(client: Reconnecting<KafkaAdmin>, names: readonly string[]): Promise<void> {
   const deadline = Date.now() + leadersSeconds * 1_000;
   for (;;) {
     try {
@@ -67,7 +67,7 @@ async function untilTheyHaveLeaders(
 }
 
 async function describeTopics(
-  client: Reconnecting<ReturnType<Kafka['admin']>>,
+  client: Reconnecting<KafkaAdmin>,
   names: readonly string[],
 ): Promise<Map<string, TopicSettings>> {
   if (names.length === 0) return new Map();
@@ -82,6 +82,21 @@ async function describeTopics(
     topics.map(({ name, partitions }) => {
       const entries = resources.find((resource) => resource.resourceName === name)?.configEntries ?? [];
       return [name, { partitions: partitions.length, maxMessageBytes: Number(entries[0]?.configValue) }];
+    }),
+  );
+}
+
+async function readLag(admin: KafkaAdmin, groupId: string, topic: string): Promise<Map<number, number>> {
+  const [ends, [group]] = await Promise.all([
+    admin.fetchTopicOffsets(topic),
+    admin.fetchOffsets({ groupId, topics: [topic] }),
+  ]);
+  const committed = new Map(group?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
+  return new Map(
+    ends.map(({ partition, high, low }) => {
+      // -1 where nothing was committed yet: the group's first start takes what was sent before it.
+      const from = Math.max(committed.get(partition) ?? -1, Number(low));
+      return [partition, Math.max(0, Number(high) - from)];
     }),
   );
 }

@@ -216,7 +216,8 @@ function receivedBatch(payload: EachBatchPayload): ReceivedBatch {
   };
 }
 
-function receivedMessage({ offset, key, value, headers = {} }: KafkaMessage): ReceivedMessage {
+function receivedMessage({ offset, key, value, headers = {}, timestamp }: KafkaMessage): ReceivedMessage {
+  const message = { offset, key, value, sentAt: new Date(Number(timestamp)) };
   const undecodable = standInOf(headers);
-  return undecodable ? { offset, key, value, headers: {}, undecodable } : { offset, key, value, headers };
+  return undecodable ? { ...message, headers: {}, undecodable } : { ...message, headers };
 }

@@ -1,8 +1,11 @@
+import { Histogram } from 'prom-client';
+
 import type { CallEvent, CallRejectedEvent } from '../call/event';
 import { topics } from '../call/names';
 import type { Config } from '../config';
 import { topicKeyOf, type KeySettings } from '../encryption/topic-key';
 import type { Logger } from '../log';
+import { registry, secondsSince, waitBuckets } from '../metrics';
 import { eventNotices, markPublished, readOutbox } from '../store/call-events';
 import { startLeader } from '../store/leader';
 import { sessionLocks, type Session } from '../store/session';
@@ -24,6 +27,13 @@ export interface Relay {
 }
 
 const eventsPerBatch = 500;
+
+const lagSeconds = new Histogram({
+  name: 'orchestrator_relay_lag_seconds',
+  help: 'From when something happened until its event was on Kafka',
+  buckets: waitBuckets,
+  registers: [registry],
+});
 
 /**
  * Carries what happened from the outbox to `calls.events`, in order for one call, at least once. Any number may run: one
@@ -67,6 +77,7 @@ async function relayBatch({ topic, config }: RelayDeps, session: Session, produc
     topic ?? topics.events,
     entries.map(({ event }) => messageOf(event, topicKey)),
   );
+  for (const { event } of entries) lagSeconds.observe(secondsSince(Date.parse(event.at)));
   session.ended.throwIfAborted();
   await markPublished(
     session.db,

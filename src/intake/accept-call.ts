@@ -1,8 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
 
+import { Counter } from 'prom-client';
+
 import { priorities, type Call, type Json } from '../call/call';
 import { canonicalJson, type CallRequest } from '../call/request';
 import type { Config } from '../config';
+import { registry } from '../metrics';
 import {
   findByRequestKeys,
   findBySources,
@@ -36,6 +39,13 @@ export type Acceptance =
 
 type AcceptancePolicy = Pick<Config, 'MAX_ATTEMPTS' | 'DEFAULT_EXPIRY_SECONDS'>;
 
+const requestsAnswered = new Counter({
+  name: 'orchestrator_requests_total',
+  help: 'Valid requests for a call, by the door that they came by and what became of them',
+  labelNames: ['door', 'answer'],
+  registers: [registry],
+});
+
 /**
  * The one door to a new call, for HTTP and Kafka alike: when it returns, each accepted call is durable and its row is
  * the order to start its workflow. Whether a number is free is decided by the unique index, never by a read before.
@@ -67,7 +77,12 @@ export async function acceptCalls(
     for (const [id, reason] of reasons) answers.set(id, reason);
     open = heldBack.filter((candidate) => !answers.has(candidate.newCall.id));
   }
-  return candidates.flatMap((candidate) => answers.get(candidate.newCall.id) ?? []);
+  return candidates.flatMap(({ newCall, source }) => {
+    const answer = answers.get(newCall.id);
+    if (answer === undefined) return [];
+    requestsAnswered.inc({ door: source === null ? 'http' : 'kafka', answer: answer.kind });
+    return answer;
+  });
 }
 
 /** Two batches with the same numbers in another order wait for each other; the one that is ended inserted nothing. */

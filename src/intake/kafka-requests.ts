@@ -1,5 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
+import { Histogram } from 'prom-client';
+
 import { backoffSeconds } from '../call/backoff';
 import { topics as ourTopics } from '../call/names';
 import { requestSchemas, type RequestPolicy } from '../call/request';
@@ -7,6 +9,7 @@ import type { Config } from '../config';
 import { topicKeyOf, type KeySettings } from '../encryption/topic-key';
 import type { Broker, Consumer, Producer, ReceivedBatch, ReceivedMessage } from '../events/broker';
 import type { Logger } from '../log';
+import { registry, secondsSince, waitBuckets } from '../metrics';
 import { findCalledSources } from '../store/accepted-calls';
 import { acceptMessages, type AcceptMessagesDeps } from './accept-messages';
 import { sendDeadLetters } from './dead-letters';
@@ -23,6 +26,13 @@ export interface KafkaRequestsDeps extends AcceptMessagesDeps {
 const messagesPerStatement = 500;
 const heartbeatSeconds = 2;
 const patience = { initialSeconds: 0.25, backoff: 2, maxSeconds: 5 };
+
+const lagSeconds = new Histogram({
+  name: 'orchestrator_kafka_intake_lag_seconds',
+  help: 'From when a request was sent to Kafka until its call, or its refusal, was durable',
+  buckets: waitBuckets,
+  registers: [registry],
+});
 
 /**
  * The door for calls requested over Kafka. A message's offset is committed only after its call is durable, or its
@@ -65,6 +75,7 @@ class RequestIntake {
       const slice = batch.messages.slice(at, at + messagesPerStatement);
       const last = slice.at(-1);
       if (!last || !(await this.takeInSlice(batch, slice))) return;
+      for (const { sentAt } of slice) lagSeconds.observe(secondsSince(sentAt));
       batch.resolve(last.offset);
       await batch.heartbeat();
     }

@@ -2,12 +2,14 @@ import { EventEmitter, once } from 'node:events';
 
 import { type Client, WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
+import { Histogram } from 'prom-client';
 
 import { searchAttributes, taskQueue, workflowId } from '../call/names';
 import { maskNumber } from '../call/phone-number';
 import { placeCallWorkflow, signalNames, type CallEdited, type PlaceCallInput } from '../call/workflow-messages';
 import type { Config } from '../config';
 import type { Logger } from '../log';
+import { registry, secondsSince, waitBuckets } from '../metrics';
 import { listRunIds } from '../store/attempts';
 import type { CallRow, Database } from '../store/database';
 import { clearHandoffs, listHandoffs, requireStart, startedLate, type DoneHandoff } from '../store/handoffs';
@@ -37,6 +39,13 @@ const withoutRoomSeconds = 30;
 
 /** Few enough to keep about the order in which they were given; after a long outage there are thousands. */
 const sweptAtOnce = 20;
+
+const handoffSeconds = new Histogram({
+  name: 'orchestrator_handoff_lag_seconds',
+  help: 'From when a call was accepted, changed, canceled or forgotten until Temporal was told',
+  buckets: waitBuckets,
+  registers: [registry],
+});
 
 const editToldLate = { type: 'call.updated', reason: 'edit told late: its workflow had not heard of it' } as const;
 const cancelToldLate = { type: 'call.updated', reason: 'cancel told late: its workflow had not heard of it' } as const;
@@ -102,7 +111,7 @@ export class Starter {
     for (let from = 0; from < rows.length; from += sweptAtOnce) {
       const tried = await Promise.all(rows.slice(from, from + sweptAtOnce).map((row) => this.tryLate(row)));
       const done = tried.filter((one) => one !== undefined);
-      await clearHandoffs(this.deps.db, done);
+      await this.clear(done);
       carriedOut += done.length;
       mended += done.filter(({ late }) => late !== undefined).length;
     }
@@ -125,8 +134,13 @@ export class Starter {
   /** Safe at any time, any number of times. @returns whether the order was carried out */
   async handOff(row: CallRow): Promise<boolean> {
     const done = await this.carryOut(row, { late: false });
-    if (done !== undefined) await clearHandoffs(this.deps.db, [done]);
+    if (done !== undefined) await this.clear([done]);
     return done !== undefined;
+  }
+
+  private async clear(done: readonly DoneHandoff[]): Promise<void> {
+    await clearHandoffs(this.deps.db, done);
+    for (const { row } of done) if (row.handoff_at !== null) handoffSeconds.observe(secondsSince(row.handoff_at));
   }
 
   /** @returns undefined where the order stays to be carried out */

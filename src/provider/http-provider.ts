@@ -1,10 +1,12 @@
 import { types } from 'node:util';
 
+import { Histogram } from 'prom-client';
 import { z } from 'zod';
 
 import { reportStatuses } from '../call/call';
 import { attemptParameter, callbackPath } from '../call/names';
 import type { Config } from '../config';
+import { momentBuckets, registry } from '../metrics';
 import type { CallState, DialAnswer, DialRequest, Provider } from './provider';
 
 type ProviderSettings = Pick<Config, 'PROVIDER_BASE_URL' | 'PUBLIC_BASE_URL' | 'PROVIDER_TIMEOUT_SECONDS'>;
@@ -36,6 +38,16 @@ const notSupported = [404, 405, 501];
 /** Answers that say that nothing was placed. Other 5xx may come from a gateway behind which the call was placed. */
 const notNow = [429, 503];
 
+type Operation = 'dial' | 'look_up' | 'hang_up';
+
+const requestSeconds = new Histogram({
+  name: 'orchestrator_provider_request_duration_seconds',
+  help: 'Until the provider answered; outcome is the class of its status, or no_answer',
+  labelNames: ['operation', 'outcome'],
+  buckets: momentBuckets,
+  registers: [registry],
+});
+
 /**
  * A provider that speaks the contract's HTTP: dial, look-up, hang-up.
  */
@@ -45,7 +57,7 @@ export class HttpProvider implements Provider {
   async dial({ attemptId, to, scriptId, metadata }: DialRequest): Promise<DialAnswer> {
     const webhookUrl = `${this.settings.PUBLIC_BASE_URL}${callbackPath}?${attemptParameter}=${attemptId}`;
     try {
-      const response = await this.request('POST', '/api/v1/calls', {
+      const response = await this.request('dial', 'POST', '/api/v1/calls', {
         headers: { 'content-type': 'application/json', 'idempotency-key': attemptId },
         body: JSON.stringify({ to, scriptId, metadata, webhookUrl }),
       });
@@ -65,7 +77,7 @@ export class HttpProvider implements Provider {
   }
 
   async lookUp(externalCallId: string): Promise<CallState> {
-    const response = await this.request('GET', `/api/v1/calls/${encodeURIComponent(externalCallId)}`);
+    const response = await this.request('look_up', 'GET', `/api/v1/calls/${encodeURIComponent(externalCallId)}`);
     const body = await response.text();
     if (notSupported.includes(response.status)) return { kind: 'UNKNOWN' };
     if (!response.ok) throw new Error(`provider answered ${response.status} to a look-up`);
@@ -81,20 +93,32 @@ export class HttpProvider implements Provider {
   }
 
   async hangUp(externalCallId: string): Promise<boolean> {
-    const response = await this.request('POST', `/api/v1/calls/${encodeURIComponent(externalCallId)}/hangup`);
+    const response = await this.request(
+      'hang_up',
+      'POST',
+      `/api/v1/calls/${encodeURIComponent(externalCallId)}/hangup`,
+    );
     await response.text();
     if (notSupported.includes(response.status)) return false;
     if (!response.ok) throw new Error(`provider answered ${response.status} to a hang-up`);
     return true;
   }
 
-  private request(method: string, path: string, init: RequestInit = {}): Promise<Response> {
-    return fetch(`${this.settings.PROVIDER_BASE_URL}${path}`, {
-      ...init,
-      method,
-      redirect: 'manual',
-      signal: AbortSignal.timeout(this.settings.PROVIDER_TIMEOUT_SECONDS * 1_000),
-    });
+  private async request(operation: Operation, method: string, path: string, init: RequestInit = {}): Promise<Response> {
+    const measured = requestSeconds.startTimer({ operation });
+    let outcome = 'no_answer';
+    try {
+      const response = await fetch(`${this.settings.PROVIDER_BASE_URL}${path}`, {
+        ...init,
+        method,
+        redirect: 'manual',
+        signal: AbortSignal.timeout(this.settings.PROVIDER_TIMEOUT_SECONDS * 1_000),
+      });
+      outcome = `${Math.floor(response.status / 100)}xx`;
+      return response;
+    } finally {
+      measured({ outcome });
+    }
   }
 }
 

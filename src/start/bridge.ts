@@ -9,6 +9,7 @@ import type { Logger } from '../log';
 import { missingTopics } from './create-topics';
 import { openReadyDatabase } from './database';
 import { serveHealth } from './health-server';
+import { measureKafkaLag } from './kafka-lag';
 import { DependencyError, runRole, type RoleContext, type RunningRole } from './role';
 import { openTemporalClient } from './temporal';
 import { waitForDependency } from './wait-for-dependency';
@@ -23,7 +24,8 @@ async function openBridge({ config, log }: RoleContext): Promise<RunningRole> {
   const starter = new Starter({ db, temporal, policy: config, log });
   const requests = await startKafkaRequests({ db, config, broker, starter, log });
   const relay = startRelay({ config, broker, log });
-  const health = await serveHealth(config);
+  const lag = measureKafkaLag(broker, config);
+  const health = await serveHealth({ config, log, alsoMeasured: lag.read });
 
   return {
     failed: requests.failed,
@@ -34,6 +36,7 @@ async function openBridge({ config, log }: RoleContext): Promise<RunningRole> {
         endWithin(log, 'relay', relay.close()),
       ]);
       await health.close();
+      await endWithin(log, 'Kafka admin', lag.close());
       await endWithin(log, 'PostgreSQL', db.destroy());
     },
   };

@@ -1,23 +1,52 @@
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import type { Config } from '../config';
+import type { Logger } from '../log';
+import { registry } from '../metrics';
+
+export interface HealthOptions {
+  config: Pick<Config, 'HOST' | 'HEALTH_PORT'>;
+  log: Logger;
+  /** What others in this process measure, in Prometheus' text. */
+  alsoMeasured?: () => Promise<string>;
+}
+
+const otherSeconds = 3;
 
 /**
- * `GET /health` → 200 `{"status":"ok"}`, for supervisors of the processes that serve nothing else. It says that the
- * process runs and its event loop turns, no more.
+ * For supervisors and for Prometheus, of the processes that serve nothing else: `GET /health` → 200 `{"status":"ok"}`,
+ * which says that the process runs and its event loop turns, no more; and `GET /metrics`.
  *
  * Without a HEALTH_PORT none is started.
  */
 export async function serveHealth({
-  HOST,
-  HEALTH_PORT,
-}: Pick<Config, 'HOST' | 'HEALTH_PORT'>): Promise<{ close: () => Promise<void> }> {
+  config,
+  log,
+  alsoMeasured = () => Promise.resolve(''),
+}: HealthOptions): Promise<{ close: () => Promise<void> }> {
+  const { HOST, HEALTH_PORT } = config;
   if (HEALTH_PORT === undefined) return { close: () => Promise.resolve() };
+  const pages = new Map<string | undefined, (response: ServerResponse) => Promise<void> | void>();
+  pages.set('/health', (response) => answer(response, 200, '{"status":"ok"}'));
+  pages.set('/metrics', async (response) => {
+    const also = await inTime(alsoMeasured()).catch((error: unknown) => {
+      log.debug({ err: error }, 'metrics: a part is missing');
+      return '';
+    });
+    answer(response, 200, (await registry.metrics()) + also, registry.contentType);
+  });
   const server = createServer(({ method, url }, response) => {
-    const found = url?.split('?')[0] === '/health';
-    const allowed = method === 'GET' || method === 'HEAD';
-    response.writeHead(found ? (allowed ? 200 : 405) : 404, { 'content-type': 'application/json' });
-    response.end(found && allowed ? '{"status":"ok"}' : '{}');
+    const page = pages.get(url?.split('?')[0]);
+    if (page === undefined) {
+      answer(response, 404, '{}');
+      return;
+    }
+    if (method !== 'GET' && method !== 'HEAD') {
+      answer(response, 405, '{}');
+      return;
+    }
+    void page(response);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -30,4 +59,16 @@ export async function serveHealth({
         server.closeAllConnections();
       }),
   };
+}
+
+/** A broker that is away must not cost us the rest: Prometheus gives up a scrape after 10 s. */
+async function inTime(reading: Promise<string>): Promise<string> {
+  const first = await Promise.race([reading, pause(otherSeconds * 1_000, undefined, { ref: false })]);
+  if (first === undefined) throw new Error(`not told within ${otherSeconds} s`);
+  return first;
+}
+
+function answer(response: ServerResponse, status: number, body: string, type = 'application/json'): void {
+  response.writeHead(status, { 'content-type': type });
+  response.end(body);
 }

@@ -13,13 +13,15 @@ import { ensureRetentionSchedule } from './retention-schedule';
 import { serveHealth } from './health-server';
 import { DependencyError, runRole, type RoleContext, type RunningRole } from './role';
 import { sdkLog } from './sdk-log';
+import { serveSdkMetrics, type SdkMetrics } from './sdk-metrics';
 import { openTemporalClient, temporalConnectionOptions, workerOptions } from './temporal';
 import { waitForDependency } from './wait-for-dependency';
 import { startWebhookWorker } from './webhook-worker';
 
 /** The worker: carries out the workflows and their steps. */
 async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
-  installRuntime(log);
+  const sdkMetrics = config.HEALTH_PORT === undefined ? undefined : await serveSdkMetrics();
+  installRuntime(log, sdkMetrics);
   const db = await openReadyDatabase(config, log);
   const redis = openRedis(config.REDIS_URL, log);
   await waitForDependency(log, 'Redis', 'REDIS_URL', async () => {
@@ -59,7 +61,7 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
   const webhooks = await startWebhookWorker({ config, db, temporal, connection, log, options: workerOptions(config) });
   await ensureReconcileSchedule(temporal, config.RECONCILE_SECONDS);
   await ensureRetentionSchedule(temporal, config);
-  const health = await serveHealth(config);
+  const health = await serveHealth({ config, log, ...(sdkMetrics && { alsoMeasured: sdkMetrics.read }) });
   const run = worker.run();
 
   return {
@@ -79,10 +81,11 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
 }
 
 /** The SDK's own log lines join ours, and signals are ours to handle. */
-function installRuntime(log: Logger): void {
+function installRuntime(log: Logger, metrics: SdkMetrics | undefined): void {
   Runtime.install({
     shutdownSignals: [],
     logger: sdkLog(log),
+    ...(metrics && { telemetryOptions: metrics.telemetry }),
   });
 }
 

@@ -18,7 +18,8 @@ interface ClaimInput {
 }
 
 export type Claim =
-  | { kind: 'CLAIMED'; slot: number; number: number }
+  /** `begun` by this claim, and not by one before. */
+  | { kind: 'CLAIMED'; slot: number; number: number; begun: boolean }
   /** PostgreSQL has the slot on another attempt in progress. */
   | { kind: 'SLOT_TAKEN' }
   /** Another attempt to the number is in progress. */
@@ -53,7 +54,7 @@ function tryClaim(db: Database, { callId, round, attemptId, slot, late }: ClaimI
     // Ended behind this run's back, on the line or in the queue: another run of the call has the say, or none.
     if (attempt.ended_at !== null) return { kind: 'OVER', status: overStatus(call, round) };
     if (attempt.started_at !== null && attempt.slot !== null && attempt.number !== null) {
-      return { kind: 'CLAIMED', slot: attempt.slot, number: attempt.number };
+      return { kind: 'CLAIMED', slot: attempt.slot, number: attempt.number, begun: false };
     }
     // An attempt of a run that was reset is still on the line: the reconciler hangs it up.
     if (call.status === 'IN_PROGRESS') return { kind: 'NUMBER_BUSY' };
@@ -81,7 +82,7 @@ function tryClaim(db: Database, { callId, round, attemptId, slot, late }: ClaimI
         { type: 'attempt.started', attempt: attemptOf(begun) },
       ],
     });
-    return { kind: 'CLAIMED', slot, number };
+    return { kind: 'CLAIMED', slot, number, begun: true };
   });
 }
 

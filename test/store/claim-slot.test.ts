@@ -61,7 +61,8 @@ test('ten who claim for the same attempt at once make one claim of it, with one 
   const call = await acceptedCall(db);
   const attemptId = await waitingAttempt(db, call);
   const claims = await Promise.all(Array.from({ length: 10 }, () => claim(db, call, attemptId, 4)));
-  for (const claimed of claims) expect(claimed).toEqual({ kind: 'CLAIMED', slot: 4, number: 1 });
+  for (const claimed of claims) expect(claimed).toMatchObject({ kind: 'CLAIMED', slot: 4, number: 1 });
+  expect(claims.filter((claimed) => claimed.kind === 'CLAIMED' && claimed.begun)).toHaveLength(1);
   expect(await findCall(db, call.id)).toMatchObject({ status: 'IN_PROGRESS', attempts: 1 });
   expect((await listEvents(db, call.id)).map(({ type }) => type)).toEqual(['call.accepted', 'attempt.started']);
 });
@@ -80,7 +81,7 @@ test('ten who claim ten slots for the same attempt at once get one slot, the sam
 
 test('an attempt that has a slot keeps it, whatever other slot it claims', async () => {
   const { call, attemptId } = await callOnSlot(db, 4);
-  expect(await claim(db, call, attemptId, 5)).toEqual({ kind: 'CLAIMED', slot: 4, number: 1 });
+  expect(await claim(db, call, attemptId, 5)).toEqual({ kind: 'CLAIMED', slot: 4, number: 1, begun: false });
   expect(await listSlotHolders(db)).toEqual([{ slot: 4, attemptId, callId: call.id }]);
 });
 
@@ -125,7 +126,7 @@ test('a second attempt counts on, keeps the time of the first, and forgets its i
   await end(attemptId);
   await db.updateTable('calls').set({ status: 'PENDING' }).where('id', '=', call.id).execute();
   const second = await waitingAttempt(db, call);
-  expect(await claim(db, call, second, 2)).toEqual({ kind: 'CLAIMED', slot: 2, number: 2 });
+  expect(await claim(db, call, second, 2)).toEqual({ kind: 'CLAIMED', slot: 2, number: 2, begun: true });
   expect(await findCall(db, call.id)).toMatchObject({
     attempts: 2,
     external_call_id: null,

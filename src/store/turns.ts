@@ -1,0 +1,26 @@
+import { sql } from 'kysely';
+
+import type { Database } from './database';
+
+export interface Turn {
+  /** From when the attempt joined the queue until it held its slot. */
+  waitedSeconds: number;
+  /** From when the slot's last attempt ended, where this one waited by then; else null: the slot was idle for want of calls. */
+  slotIdleSeconds: number | null;
+}
+
+/** How an attempt that has begun came by its slot, by PostgreSQL's clock. */
+export async function readTurn(db: Database, attemptId: string): Promise<Turn | undefined> {
+  const { rows } = await sql<Turn>`
+    select extract(epoch from began.started_at - began.queued_at)::double precision as "waitedSeconds",
+           extract(epoch from began.started_at - last.ended_at)::double precision as "slotIdleSeconds"
+      from attempts as began
+      left join lateral (
+        select ended_at from attempts
+         where slot = began.slot and started_at is not null
+           and ended_at >= began.queued_at and ended_at <= began.started_at
+         order by ended_at desc limit 1
+      ) as last on true
+     where began.id = ${attemptId} and began.started_at is not null`.execute(db);
+  return rows[0];
+}
