@@ -23,6 +23,7 @@ const entries = {
   provider: 'mock-provider/main.js',
   migrate: 'src/start/migrate.js',
   calls: 'src/cli/main.js',
+  dlq: 'src/start/dlq.js',
   bench: 'bench/main.js',
   'infra:up': 'infra/up.js',
   'infra:down': 'infra/down.js',

@@ -83,6 +83,10 @@ export interface Admin {
   /** @returns how many messages of each partition the group has not committed, by partition */
   readLag: (groupId: string, topic: string) => Promise<Map<number, number>>;
   deleteTopics: (names: readonly string[]) => Promise<void>;
+  /** @returns by partition the offsets that a topic's messages are between: of the oldest, and one past the newest */
+  offsetsOf: (topic: string) => Promise<Map<number, { from: bigint; end: bigint }>>;
+  /** A group that has no members any more. */
+  deleteGroup: (groupId: string) => Promise<void>;
   close: () => Promise<void>;
 }
 

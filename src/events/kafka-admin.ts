@@ -42,6 +42,15 @@ export function openAdmin(kafka: Kafka): Admin {
     },
     readLag: (groupId, topic) => client.use((admin) => readLag(admin, groupId, topic)),
     deleteTopics: (names) => client.use((admin) => admin.deleteTopics({ topics: [...names] })),
+    offsetsOf: async (topic) => {
+      const partitions = await client.use((admin) => admin.fetchTopicOffsets(topic));
+      return new Map(
+        partitions.map(({ partition, low, high }) => [partition, { from: BigInt(low), end: BigInt(high) }]),
+      );
+    },
+    deleteGroup: async (groupId) => {
+      await client.use((admin) => admin.deleteGroups([groupId]));
+    },
     close: () => client.close(),
   };
 }

@@ -30,9 +30,9 @@ export async function acceptMessages(
   // A message that was rejected stays so, though its number may be free by the time it is delivered again.
   const rejected = await findRejectedSources(
     deps.db,
-    messages.map(({ incoming }) => incoming.source),
+    messages.map(({ place }) => place),
   );
-  const open = messages.filter(({ incoming }) => !rejected.has(incoming.source));
+  const open = messages.filter(({ place }) => !rejected.has(place));
   if (open.length === 0) return [];
   let answers: Acceptance[];
   try {
@@ -70,9 +70,9 @@ async function acceptOneByOne(
 }
 
 async function settle(deps: AcceptMessagesDeps, message: RequestMessage, answer: Acceptance): Promise<void> {
-  const { requestId, incoming } = message;
+  const { requestId, place } = message;
   const reject = (reason: string, activeCallId?: string) =>
-    appendRejection(deps.db, incoming.source, {
+    appendRejection(deps.db, place, {
       requestId,
       reason,
       ...(activeCallId !== undefined && { activeCallId }),

@@ -13,7 +13,7 @@ import { registry, secondsSince, waitBuckets } from '../metrics';
 import { findCalledSources } from '../store/accepted-calls';
 import { acceptMessages, type AcceptMessagesDeps } from './accept-messages';
 import { sendDeadLetters } from './dead-letters';
-import { readRequestMessage, type RefusedMessage, type RequestMessage } from './request-message';
+import { readRequestMessage, sourceOf, type RefusedMessage, type RequestMessage } from './request-message';
 
 export interface KafkaRequestsDeps extends AcceptMessagesDeps {
   config: RequestPolicy & Pick<Config, 'MAX_ATTEMPTS' | 'DEFAULT_EXPIRY_SECONDS' | 'KAFKA_GROUP_ID'> & KeySettings;
@@ -86,7 +86,7 @@ class RequestIntake {
     const valid: RequestMessage[] = [];
     const refused: RefusedMessage[] = [];
     for (const message of slice) {
-      const read = readRequestMessage(message, sourceOf(batch, message), this.schema);
+      const read = readRequestMessage(message, placeOf(batch, message), this.schema);
       if ('incoming' in read) valid.push(read);
       else refused.push(read);
     }
@@ -100,9 +100,9 @@ class RequestIntake {
   private async withoutCalls(batch: ReceivedBatch, refused: readonly RefusedMessage[]): Promise<RefusedMessage[]> {
     const called = await findCalledSources(
       this.deps.db,
-      refused.map(({ message }) => sourceOf(batch, message)),
+      refused.map(({ message }) => sourceOf(message, placeOf(batch, message))),
     );
-    return refused.filter(({ message }) => !called.has(sourceOf(batch, message)));
+    return refused.filter(({ message }) => !called.has(sourceOf(message, placeOf(batch, message))));
   }
 
   private async deadLetter(batch: ReceivedBatch, refused: readonly RefusedMessage[]): Promise<boolean> {
@@ -115,7 +115,7 @@ class RequestIntake {
     if (!sent) return false;
     for (const { message, code } of refused) {
       // Why exactly is with the letter: it may quote what its sender wrote.
-      this.deps.log.warn({ source: sourceOf(batch, message), code }, 'refused a message: it is a dead letter');
+      this.deps.log.warn({ source: placeOf(batch, message), code }, 'refused a message: it is a dead letter');
     }
     return true;
   }
@@ -148,7 +148,7 @@ class RequestIntake {
   }
 }
 
-function sourceOf({ topic, partition }: ReceivedBatch, { offset }: ReceivedMessage): string {
+function placeOf({ topic, partition }: ReceivedBatch, { offset }: ReceivedMessage): string {
   return `${topic}/${partition}/${offset}`;
 }
 

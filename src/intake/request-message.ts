@@ -3,6 +3,9 @@ import { parseRequest, type RequestSchemas } from '../call/request';
 import type { ReceivedMessage } from '../events/broker';
 import type { IncomingCall } from './accept-call';
 
+/** Of a dead letter that is sent again: `<topic>/<partition>/<offset>` of the message as it first came. */
+export const originHeader = 'dlq.origin';
+
 const maxValueBytes = 64 * 1024;
 
 /** A message of which no call can be made, whoever tries. */
@@ -17,17 +20,19 @@ export interface RequestMessage {
   message: ReceivedMessage;
   requestId: string | null;
   incoming: IncomingCall & { source: string };
+  /** Where it stands: `<topic>/<partition>/<offset>`. What is told of its rejection, it is told of this place. */
+  place: string;
 }
 
 /**
  * Reads a message of `calls.requests`: strict UTF-8 JSON of at most 64 KB, the body of `POST /calls` with an optional
  * `requestId`.
  *
- * @param source the message's name: `<topic>/<partition>/<offset>`
+ * @param place where it stands: `<topic>/<partition>/<offset>`
  */
 export function readRequestMessage(
   message: ReceivedMessage,
-  source: string,
+  place: string,
   schema: RequestSchemas['message'],
 ): RequestMessage | RefusedMessage {
   const { value, undecodable } = message;
@@ -50,12 +55,26 @@ export function readRequestMessage(
     return {
       message,
       requestId,
-      incoming: { request, requestKey: requestId === null ? null : `kafka:${requestId}`, source },
+      incoming: {
+        request,
+        requestKey: requestId === null ? null : `kafka:${requestId}`,
+        source: sourceOf(message, place),
+      },
+      place,
     };
   } catch (error) {
     if (!(error instanceof CallError)) throw error;
     return { message, code: error.code, reason: error.message };
   }
+}
+
+/**
+ * What a message is known by, so that it never makes two calls: its place, and where it is replayed the place at which it
+ * first stood, however many letters it has left.
+ */
+export function sourceOf({ headers }: ReceivedMessage, place: string): string {
+  const origin = headers[originHeader]?.toString() ?? '';
+  return /^[\w.-]{1,249}\/\d{1,10}\/\d{1,20}$/.test(origin) ? origin : place;
 }
 
 function parseJson(value: Buffer): unknown {

@@ -1,3 +1,7 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
 import { sql } from 'kysely';
 
 import { createKey } from '../../src/access/keys';
@@ -10,6 +14,9 @@ import { openBroker } from '../support/kafka';
 import { makeSecrets, type Secrets } from '../support/secrets';
 import { Service } from '../support/service';
 import { waitUntil } from '../support/wait-until';
+
+const run = promisify(execFile);
+const checkout = join(__dirname, '../..');
 
 /** The only file that runs the bridge as a process, and so the only one on the topics of the contract. */
 let secrets: Secrets;
@@ -116,6 +123,28 @@ test('a bad message goes to the dead letters as it came, with its reason; what f
     ['{"to":"911","scriptId":"x"}', 'INVALID_REQUEST', topics.requests],
   ]);
 });
+
+test('the dead letters are listed and sent again by a command; what is refused again is a new letter', async () => {
+  const dlq = (...args: string[]) => run(process.execPath, [join(checkout, 'dist/src/start/dlq.js'), ...args]);
+  const { stdout: table } = await dlq('list');
+  expect(table).toMatch(/^LETTER +AT +CODE +FROM +REASON\n0\/\d+ .* INVALID_JSON +calls\.requests\/\d\/\d+ .*not JSON/);
+  const { stdout: json } = await dlq('list', '--json', '--code', 'INVALID_REQUEST');
+  const listed = JSON.parse(json) as { letter: string; value: string };
+  expect(Buffer.from(listed.value, 'base64').toString()).toBe('{"to":"911","scriptId":"x"}');
+
+  expect((await dlq('replay', listed.letter, '--dry-run')).stdout).toBe('to be sent: 1\n');
+  expect(deadLetters).toHaveLength(2);
+  expect((await dlq('replay', listed.letter)).stdout).toBe('sent: 1\n');
+  await waitUntil('refused again', () => deadLetters.length === 3);
+  expect(deadLetters[2]).toMatchObject({
+    value: '{"to":"911","scriptId":"x"}',
+    headers: { 'dlq.code': 'INVALID_REQUEST' },
+  });
+
+  await expect(dlq('replay')).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('--all') as string });
+  await expect(dlq('list', '--since', 'noon')).rejects.toMatchObject({ code: 2 });
+  await expect(dlq('replay', '0/999')).rejects.toMatchObject({ code: 1, stderr: '0/999: no such letter\n' });
+}, 60_000);
 
 test('a number is busy for both doors alike', async () => {
   const to = '+966501000004';
