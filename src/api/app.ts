@@ -8,6 +8,7 @@ import { EventTail } from '../events/event-tail';
 import type { Logger } from '../log';
 import { MatchCounter } from '../store/call-list';
 import { authorization, type AuthorizeDeps } from './authorize';
+import { getBoard } from './board';
 import { deletePersonalData, postCancel, postRetry, type CallActionDeps } from './call-actions';
 import { postBatch, type CallBatchDeps } from './call-batch';
 import { exportCalls } from './call-export';
@@ -26,6 +27,7 @@ import { getMetrics } from './metrics';
 import type { RecordMetricsDeps } from './record-metrics';
 import { renderError } from './render-error';
 import { requestContext } from './request-context';
+import { getStatistics } from './statistics';
 import { getDeliveries, getDelivery, postRedeliver } from './webhook-deliveries';
 import {
   getEndpoint,
@@ -91,6 +93,8 @@ export function createApp(apiDeps: ApiDeps): Api {
     ['get', '/webhook-deliveries', getDeliveries(deps)],
     ['get', '/webhook-deliveries/{id}', getDelivery(deps)],
     ['post', '/webhook-deliveries/{id}/redeliver', postRedeliver(deps)],
+    ['get', '/board', getBoard(deps)],
+    ['get', '/statistics', getStatistics(deps)],
     ['get', '/metrics', getMetrics(deps)],
     ['get', '/health', getHealth()],
     ['get', '/ready', getReadiness(deps.checks)],

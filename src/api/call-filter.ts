@@ -28,7 +28,8 @@ export const someOf = <Name extends string>(names: readonly Name[]) =>
 /** In a query an unencoded plus arrives as a space. */
 const plusRestored = (pattern: RegExp) => z.string().transform((text) => text.replace(pattern, '+$1'));
 
-const time = (description: string) =>
+/** @param description for /openapi.json */
+export const time = (description: string) =>
   plusRestored(/ (\d\d:\d\d)$/)
     .pipe(z.iso.datetime({ offset: true, message: 'must be a time such as 2030-01-31T12:00:00Z', abort: true }))
     .transform((text) => new Date(text))

@@ -16,25 +16,44 @@ export const wholeNumber = (max: number, fallback: number) =>
 export const limit = wholeNumber(maxLimit, defaultLimit);
 
 /** @param description for /openapi.json */
-export const cursor = (description: string) =>
-  z
+export const cursor = (description: string) => cursorIn(ofLists, description);
+
+/** Of the queue for slots, whose places may be below zero. @param description for /openapi.json */
+export const queueCursor = (description: string) => cursorIn(ofQueue, description);
+
+/** Opaque to clients. */
+export const writeCursor = (seq: number) => write(ofLists, seq);
+export const writeQueueCursor = (queueSeq: number) => write(ofQueue, queueSeq);
+
+interface Order {
+  /** Lets each order, and a later one of the same list, refuse what another gave out. */
+  version: string;
+  place: RegExp;
+}
+
+const ofLists: Order = { version: '1', place: /^[1-9]\d{0,15}$/ };
+const ofQueue: Order = { version: 'q1', place: /^-?[1-9]\d{0,15}$/ };
+
+function cursorIn(order: Order, description: string) {
+  return z
     .string()
     .transform((text, context) => {
-      const seq = readCursor(text);
-      if (seq === undefined) context.addIssue({ code: 'custom', message: 'is not a cursor of this list' });
-      return seq;
+      const place = read(order, text);
+      if (place === undefined) context.addIssue({ code: 'custom', message: 'is not a cursor of this list' });
+      return place;
     })
     .optional()
     .openapi({ type: 'string', description });
-
-/** Opaque to clients. The version lets a later order of the list refuse what this one gave out. */
-export function writeCursor(seq: number): string {
-  return Buffer.from(`1:${seq}`).toString('base64url');
 }
 
-function readCursor(text: string): number | undefined {
-  const seq = /^1:([1-9]\d{0,15})$/.exec(Buffer.from(text, 'base64url').toString('latin1'))?.[1];
-  if (seq === undefined || !Number.isSafeInteger(Number(seq))) return undefined;
+function write({ version }: Order, place: number): string {
+  return Buffer.from(`${version}:${place}`).toString('base64url');
+}
+
+function read(order: Order, text: string): number | undefined {
+  const [version, place = '', ...more] = Buffer.from(text, 'base64url').toString('latin1').split(':');
+  if (version !== order.version || more.length > 0 || !order.place.test(place)) return undefined;
+  if (!Number.isSafeInteger(Number(place))) return undefined;
   // Buffer skips what is not base64url; only what we would write ourselves is a cursor.
-  return writeCursor(Number(seq)) === text ? Number(seq) : undefined;
+  return write(order, Number(place)) === text ? Number(place) : undefined;
 }

@@ -211,6 +211,15 @@ export interface PersonalDataWorkTable {
   last_at: NullableTime;
 }
 
+/** The pause switch (control.ts): one row, or none before it was first used. */
+export interface ControlTable {
+  is_only: Generated<boolean>;
+  turn: number;
+  paused_at: NullableTime;
+  reason: string | null;
+  resumed_at: NullableTime;
+}
+
 export interface Schema {
   api_keys: ApiKeysTable;
   calls: CallsTable;
@@ -222,6 +231,7 @@ export interface Schema {
   webhook_tries: WebhookTriesTable;
   reconciler_mends: ReconcilerMendsTable;
   personal_data_work: PersonalDataWorkTable;
+  control: ControlTable;
 }
 
 export type Database = Kysely<Schema>;

@@ -9,6 +9,7 @@ import * as apiKeys from './migrations/0005-api-keys';
 import * as eventOrder from './migrations/0006-event-order';
 import * as webhooks from './migrations/0007-webhooks';
 import * as personalData from './migrations/0008-personal-data';
+import * as control from './migrations/0009-control';
 
 /** In order, append-only: a migration that has run anywhere is never edited. */
 const migrations: MigrationProvider = {
@@ -22,6 +23,7 @@ const migrations: MigrationProvider = {
       '0006-event-order': eventOrder,
       '0007-webhooks': webhooks,
       '0008-personal-data': personalData,
+      '0009-control': control,
     }),
 };
 

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 
+import { exampleBoard } from '../../src/api/board-examples';
 import { completedCall, exampleAttempt, exampleEvents, pendingCall } from '../../src/api/examples';
 import {
   exampleDelivery,
@@ -36,6 +37,8 @@ export const stages: Record<string, (db: Database) => Promise<unknown>> = {
     ),
   ),
   'GET /metrics 200': (db) => put(db, completedCall),
+  'GET /board 200': putBoard,
+  'GET /statistics 200': putAttempt,
 };
 
 /** Every table of the record, emptied. */
@@ -95,6 +98,15 @@ async function putAttempt(db: Database): Promise<void> {
       ended_at: endedAt === null ? null : new Date(endedAt),
     })
     .execute();
+}
+
+/** The example attempt, on the line; and a call that waits for its next one. */
+async function putBoard(db: Database): Promise<void> {
+  await putAttempt(db);
+  await db.updateTable('calls').set({ status: 'IN_PROGRESS', ended_at: null }).execute();
+  await db.updateTable('attempts').set({ outcome: null, ended_at: null }).execute();
+  const { callId: id, to, startsAbout: nextAttemptAt } = exampleBoard.queue.calls[0]!;
+  await put(db, { ...pendingCall, id, payload: { ...pendingCall.payload, to }, attempts: 1, nextAttemptAt });
 }
 
 async function putEvents(db: Database): Promise<void> {
