@@ -7,6 +7,7 @@ import { nativeRunner } from './native-runner';
 import { placesFor, type Places } from './places';
 import { isAlive, readRecord, recordOf, writeRecord } from './process-record';
 import { say } from './progress';
+import { installPrometheus } from './prometheus';
 import { ownServices } from './service-plan';
 import { chooseRunner, type ServiceRunner } from './service-runner';
 import type { BackingService } from './services/backing-service';
@@ -45,11 +46,16 @@ export async function runTests(stop: StopRequests, args: readonly string[]): Pro
   const tallyFile = join(run.places.run, 'tally.json');
   let code: number | null;
   try {
-    const [tools] = await Promise.all([
+    const [faultTools, prometheus] = await Promise.all([
       installFaultTools(run.places, stop.signal),
+      installPrometheus(run.places, stop.signal),
       run.runner.up(run.services, stop.signal),
     ]);
-    code = await runJest(args, { ...process.env, ...run.environment, ...tools, [tallyFileVariable]: tallyFile }, stop);
+    code = await runJest(
+      args,
+      { ...process.env, ...run.environment, ...faultTools, ...prometheus, [tallyFileVariable]: tallyFile },
+      stop,
+    );
   } finally {
     await run.runner.down(run.services, { volumes: true });
     // A test file that was stopped could not take down what it had brought up for itself.

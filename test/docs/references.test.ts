@@ -18,7 +18,7 @@ describe.each(documents)('%s', (document) => {
     const code = [...text.matchAll(/`([^`\n]+)`/g)].map(([, words = '']) => words);
     const paths = code.filter(
       (words) =>
-        /^(src|test|infra|mock-provider|temporal-config|docs|bench)\/[\w./-]*$/.test(words) ||
+        /^(src|test|infra|mock-provider|temporal-config|observability|docs|bench)\/[\w./-]*$/.test(words) ||
         /^[\w.-]+\.(ts|mjs|lua|json|md|yml|yaml|sh|sql)$/.test(words),
     );
     const here = (path: string) => [join(checkout, path), join(checkout, dirname(document), path)];
