@@ -23,6 +23,11 @@ export const infraSettingsSchema = z.object({
   /** Kafka's own, free-picked at each start unless given. */
   KAFKA_CONTROLLER_PORT: port.optional(),
   MOCK_PORT: port.prefault('3100'),
+  /** Of what looks at the service, which Compose alone brings up. */
+  PROMETHEUS_PORT: port.prefault('9090'),
+  GRAFANA_PORT: port.prefault('3300'),
+  JAEGER_PORT: port.prefault('16686'),
+  OTLP_PORT: port.prefault('4318'),
   /** A service named by one of these is used as it is, and not brought up. */
   TEMPORAL_ADDRESS: z.string().optional(),
   DATABASE_URL: z.string().optional(),

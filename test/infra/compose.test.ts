@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parse } from 'yaml';
 import { placesFor } from '../../infra/places';
 import { redisService } from '../../infra/services/redis';
 import { infraSettingsSchema, readInfraSettings } from '../../infra/settings';
@@ -9,6 +10,10 @@ import { mockSettingsSchema } from '../../mock-provider/settings';
 import { requireKeysBeyondLoopback } from '../../src/access/way-in';
 import { readConfig, settingsSchema } from '../../src/config';
 import { checkout, type ComposeService, readCompose, readText, withDefaults } from './compose-file';
+
+interface PrometheusFile {
+  scrape_configs: { job_name: string; dns_sd_configs: unknown; authorization?: unknown }[];
+}
 
 const { services, volumes } = readCompose();
 const everyService = Object.entries(services);
@@ -20,12 +25,14 @@ const service = (name: string): ComposeService => {
   return found;
 };
 const environmentOf = (name: string) => service(name).environment ?? {};
+/** They look at the service, and it does without them. */
+const onlookers = ['prometheus', 'grafana', 'jaeger'];
 const isOneShot = (name: string) =>
   everyService.some(([, { depends_on }]) => depends_on?.[name]?.condition === 'service_completed_successfully');
 
 describe('the images', () => {
   it.each(bought)('%s is pinned to a whole version', (_, { image }) => {
-    expect(image).toMatch(/^[\w./-]+:\d+\.\d+\.?\d*[\w.-]*$/);
+    expect(image).toMatch(/^[\w./-]+:v?\d+\.\d+\.?\d*[\w.-]*$/);
   });
 
   it.each([
@@ -175,7 +182,9 @@ describe('each service', () => {
 
   it('brings up nothing of ours unless asked by its profile', () => {
     for (const [, { profiles }] of ourOwn) expect(profiles).toEqual(['app']);
-    for (const [, { profiles }] of bought) expect(profiles).toBeUndefined();
+    for (const [name, { profiles }] of bought) {
+      expect([name, profiles]).toEqual([name, onlookers.includes(name) ? ['observability'] : undefined]);
+    }
   });
 });
 
@@ -205,6 +214,43 @@ describe('the settings of the backing services', () => {
   it('tell both command-line tools of the admin container where the server is', () => {
     const { TEMPORAL_ADDRESS, TEMPORAL_CLI_ADDRESS } = environmentOf('admin');
     expect([TEMPORAL_ADDRESS, TEMPORAL_CLI_ADDRESS]).toEqual(['temporal:7233', 'temporal:7233']);
+  });
+
+  it('let nothing that works wait for what looks on', () => {
+    for (const [name, { depends_on = {} }] of everyService) {
+      const waitsFor = Object.keys(depends_on).filter((other) => onlookers.includes(other));
+      expect([name, onlookers.includes(name) ? [] : waitsFor]).toEqual([name, []]);
+    }
+  });
+
+  it('let Prometheus find each of our processes where it serves its metrics, with the key where one is asked for', () => {
+    const { scrape_configs } = parse(readText('observability/prometheus.yml')) as PrometheusFile;
+    const jobs = Object.fromEntries(scrape_configs.map((job) => [job.job_name, job]));
+    expect(Object.keys(jobs).sort()).toEqual(['api', 'bridge', 'worker']);
+    for (const [name, { dns_sd_configs, authorization }] of Object.entries(jobs)) {
+      const { HOST, PORT, HEALTH_PORT } = environmentOf(name);
+      expect(HOST).toBe('0.0.0.0');
+      expect(dns_sd_configs).toMatchObject([{ names: [name], port: name === 'api' ? PORT : HEALTH_PORT }]);
+      expect(authorization !== undefined).toBe(name === 'api');
+    }
+    const { secrets = [] } = service('prometheus');
+    expect(jobs['api']?.authorization).toEqual({ credentials_file: `/run/secrets/${secrets[0]}` });
+    expect(readCompose().secrets).toEqual({ [secrets[0] ?? '']: { environment: 'ADMIN_API_KEY' } });
+  });
+
+  it('let Grafana ask Prometheus and Jaeger, and find its dashboard', () => {
+    const { datasources } = parse(readText('observability/grafana/provisioning/datasources/datasources.yml')) as {
+      datasources: { url: string }[];
+    };
+    expect(datasources.map(({ url }) => new URL(url).hostname)).toEqual(['prometheus', 'jaeger']);
+    const home = String(environmentOf('grafana')['GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH']);
+    const mounts = (service('grafana').volumes ?? []).map((mount) => mount.split(':'));
+    const [source = '', target = ''] = mounts.find(([, target = '/']) => home.startsWith(target)) ?? [];
+    expect(existsSync(join(checkout, home.replace(target, source)))).toBe(true);
+    const { providers } = parse(readText('observability/grafana/provisioning/dashboards/dashboards.yml')) as {
+      providers: { options: { path: string } }[];
+    };
+    expect(providers.map(({ options }) => options.path)).toEqual([target]);
   });
 
   it('have no variable that nobody reads', () => {
