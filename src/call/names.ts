@@ -31,4 +31,9 @@ export const callbackPath = '/callbacks/call-status';
 export const attemptParameter = 'attempt';
 
 /** Search attributes registered by `npm run migrate` from temporal-config/namespace.json. */
-export const searchAttributes = { status: 'CallStatus', scriptId: 'ScriptId', attempt: 'CallAttempt' } as const;
+export const searchAttributes = {
+  status: 'CallStatus',
+  scriptId: 'ScriptId',
+  attempt: 'CallAttempt',
+  outcome: 'CallOutcome',
+} as const;

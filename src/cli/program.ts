@@ -9,6 +9,7 @@ import { getCommand } from './commands/get';
 import { importCommand } from './commands/import';
 import { keysCommand } from './commands/keys';
 import { listCommand } from './commands/list';
+import { retryFailedCommand } from './commands/retry-failed';
 import { statsCommand } from './commands/stats';
 import { watchCommand } from './commands/watch';
 import type { Session } from './session';
@@ -23,6 +24,7 @@ const callCommands = [
   updateCommand,
   cancelCommand,
   retryCommand,
+  retryFailedCommand,
   forgetCommand,
   statsCommand,
 ];

@@ -101,7 +101,7 @@ async function conclude(run: RunOfAttempt, end: AttemptEnd): Promise<PlaceCallRe
     run.tell(`attempt failed: ${describe(end)}`);
     throw ApplicationFailure.retryable(describe(end), 'AttemptFailed');
   }
-  if (status !== 'SUPERSEDED') run.showStatus(status);
+  if (status !== 'SUPERSEDED') run.showStatus(status, end.outcome);
   run.tell(status);
   if (status === 'FAILED') throw ApplicationFailure.nonRetryable(describe(end), 'CallFailed');
   return status;
@@ -115,7 +115,7 @@ async function withdraw(run: RunOfAttempt): Promise<void> {
   const end: AttemptEnd = { outcome: 'CANCELED', failureReason: 'canceled', durationSec: null };
   const { status } = await finishAttempt(run.finish(end, 'CANCELED'));
   // By the record it may have expired, which also cancels the workflow.
-  if (status !== 'SUPERSEDED') run.showStatus(status);
+  if (status !== 'SUPERSEDED') run.showStatus(status, end.outcome);
   run.tell(status);
 }
 

@@ -10,7 +10,7 @@ import {
 
 import type { AttemptEnd, AttemptIds, Finish, Verdict } from '../call/attempt-end';
 import { backoffSeconds } from '../call/backoff';
-import type { CallStatus } from '../call/call';
+import type { AttemptOutcome, CallStatus } from '../call/call';
 import { searchAttributes } from '../call/names';
 import {
   isCallEdited,
@@ -23,6 +23,7 @@ import { attemptInHand, callEdited, callReported, slotGranted } from './messages
 
 const statusKey = defineSearchAttributeKey(searchAttributes.status, 'KEYWORD');
 const scriptIdKey = defineSearchAttributeKey(searchAttributes.scriptId, 'KEYWORD');
+const outcomeKey = defineSearchAttributeKey(searchAttributes.outcome, 'KEYWORD');
 const attemptKey = defineSearchAttributeKey(searchAttributes.attempt, 'INT');
 
 /** The slot that the attempt may claim. `late`: it had to be told again. */
@@ -139,7 +140,9 @@ export class RunOfAttempt {
     setCurrentDetails(`**${this.title}** · attempt ${this.number} of ${total} · ${doing}`);
   }
 
-  showStatus(status: CallStatus): void {
-    upsertSearchAttributes([{ key: statusKey, value: status }]);
+  /** @param outcome of the attempt that the call ended with */
+  showStatus(status: CallStatus, outcome?: AttemptOutcome): void {
+    const shown = outcome === undefined ? [] : [{ key: outcomeKey, value: outcome }];
+    upsertSearchAttributes([{ key: statusKey, value: status }, ...shown]);
   }
 }

@@ -214,6 +214,7 @@ describe('exit codes', () => {
     ['1 for what the service refuses', ['get', 'not-a-uuid'], 1],
     ['2 for an unknown command', ['creat'], 2],
     ['2 without a command', [], 2],
+    ['2 for a retry of all that failed, whatever the reason', ['retry-failed', '--yes'], 2],
     ['2 for an unknown option', ['list', '--colour'], 2],
     ['2 for a value that cannot be', ['list', '--limit', 'many'], 2],
     ['2 for a URL that is none', ['stats', '--url', 'localhost'], 2],
