@@ -43,6 +43,7 @@ const roomsEachRoomMayUse = {
   ],
   client: ['call', 'api'],
   cli: ['call', 'client', 'config', 'store', 'access'],
+  page: ['call', 'client'],
 };
 
 export default tseslint.config(
@@ -54,8 +55,8 @@ export default tseslint.config(
     plugins: { 'import-x': importX },
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     settings: {
-      'import-x/resolver': { node: { extensions: ['.ts', '.js', '.json'] } },
-      'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
+      'import-x/resolver': { node: { extensions: ['.ts', '.tsx', '.js', '.json'] } },
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts', '.tsx'] },
     },
     rules: {
       'import-x/no-cycle': 'error',
@@ -89,6 +90,11 @@ export default tseslint.config(
         { patterns: [{ regex: '^\\.\\./api/', allowTypeImports: true, message: 'Import types of the API only.' }] },
       ],
     },
+  },
+  {
+    // It runs in browsers, though the client's types need those of Node.js.
+    files: ['src/page/**/*.{ts,tsx}'],
+    rules: { 'no-restricted-globals': ['error', 'process', 'Buffer', 'require', '__dirname', 'setImmediate'] },
   },
   {
     // Workflow code is replayed: only the SDK's deterministic surface, our vocabulary, and activity *types*.

@@ -52,6 +52,7 @@ async function lint() {
   await tool('eslint/bin/eslint.js', '.');
   await tool('prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.');
   await tool('typescript/bin/tsc', '--noEmit');
+  await tool('typescript/bin/tsc', '--noEmit', '-p', 'src/page');
 }
 
 /** As if `node dist/<entry> <args>` had been called. */

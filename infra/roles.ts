@@ -21,6 +21,13 @@ export interface RoleAddresses {
   provider: string;
 }
 
+/** What the roles are told of what `npm start` brought up. */
+export interface BroughtUp {
+  services: Record<string, string>;
+  /** Where Temporal's Web UI is, if it is ours. */
+  temporalUi: string | undefined;
+}
+
 /** Where a browser or curl on this machine reaches the two roles that listen. */
 export function roleAddresses(config: Config, mockPort: number): RoleAddresses {
   const everywhere = ['0.0.0.0', '::'].includes(config.HOST);
@@ -34,12 +41,13 @@ export function roleAddresses(config: Config, mockPort: number): RoleAddresses {
  */
 export function roleEnvironment(
   env: NodeJS.ProcessEnv,
-  services: Record<string, string>,
+  { services, temporalUi }: BroughtUp,
   addresses: RoleAddresses,
 ): NodeJS.ProcessEnv {
   return {
     PUBLIC_BASE_URL: addresses.api,
     PROVIDER_BASE_URL: addresses.provider,
+    ...(temporalUi !== undefined && { TEMPORAL_UI_URL: temporalUi }),
     ...(process.stdout.isTTY ? { LOG_PRETTY: '1' } : {}),
     ...Object.fromEntries(Object.entries(env).filter(([, value]) => value !== '')),
     ...services,

@@ -35,7 +35,8 @@ runCommand(async (stop) => {
   );
   await assertExternalAnswer(plan.external);
   const runner = await chooseRunner(settings, places);
-  const env = roleEnvironment(process.env, plan.environment, addresses);
+  const temporalUi = plan.ours.find(({ name }) => name === 'temporal')?.ui;
+  const env = roleEnvironment(process.env, { services: plan.environment, temporalUi }, addresses);
   await new Run(stop, places, plan, runner).untilStopped(env, addresses);
   say('stopped');
   return 0;

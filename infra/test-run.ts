@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { installBrowser } from './browser';
 import { installFaultTools } from './fault-tools';
 import { nativeRunner } from './native-runner';
 import { placesFor, type Places } from './places';
@@ -46,16 +47,14 @@ export async function runTests(stop: StopRequests, args: readonly string[]): Pro
   const tallyFile = join(run.places.run, 'tally.json');
   let code: number | null;
   try {
-    const [faultTools, prometheus] = await Promise.all([
+    const [tools, prometheus, browser] = await Promise.all([
       installFaultTools(run.places, stop.signal),
       installPrometheus(run.places, stop.signal),
+      installBrowser(run.places, stop.signal),
       run.runner.up(run.services, stop.signal),
     ]);
-    code = await runJest(
-      args,
-      { ...process.env, ...run.environment, ...faultTools, ...prometheus, [tallyFileVariable]: tallyFile },
-      stop,
-    );
+    const found = { ...run.environment, ...tools, ...prometheus, ...browser, [tallyFileVariable]: tallyFile };
+    code = await runJest(args, { ...process.env, ...found }, stop);
   } finally {
     await run.runner.down(run.services, { volumes: true });
     // A test file that was stopped could not take down what it had brought up for itself.

@@ -83,6 +83,7 @@ const settings = z.object({
   TEMPORAL_ADDRESS: z.string().regex(hostAndPort, 'must be host:port').prefault('127.0.0.1:7233'),
   TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
   TEMPORAL_API_KEY: z.string().optional(),
+  TEMPORAL_UI_URL: url('http', 'https').prefault('http://127.0.0.1:8233'),
   MAX_CONCURRENT_CALLS: wholeNumber(1, 100_000).prefault('30'),
   MAX_ATTEMPTS: wholeNumber(1, 100).prefault('3'),
   RETRY_INITIAL_SECONDS: decimal(0.001, 86_400).prefault('5'),

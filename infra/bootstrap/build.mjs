@@ -15,7 +15,7 @@ import { alone, run, say } from './step.mjs';
 const sourceFolders = ['src', 'infra', 'mock-provider'];
 const configs = ['tsconfig.json', 'tsconfig.build.json', 'tsconfig.client.json'];
 /** What the compiled code reads at run time from beside itself. */
-const copied = /\.(lua|sql|html|css)$/;
+const copied = /\.(lua|sql)$/;
 
 /** Compiles to dist/ when a source has changed since it was last compiled. */
 export async function build(checkout) {
@@ -33,6 +33,8 @@ export async function build(checkout) {
     for (const file of filesIn(checkout, 'src').filter((name) => copied.test(name))) copyToDist(checkout, file);
     const bundler = join(checkout, 'dist/infra/bundle-workflows.js');
     await run('Bundling the workflows', process.execPath, [bundler], checkout);
+    const page = join(checkout, 'dist/infra/bundle-page.js');
+    await run('Bundling the page', process.execPath, [page], checkout);
     writeFileSync(stampFile(checkout), sources);
     say(`Building ... done in ${((performance.now() - started) / 1000).toFixed(1)} s`);
   });

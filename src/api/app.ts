@@ -14,6 +14,7 @@ import { postBatch, type CallBatchDeps } from './call-batch';
 import { exportCalls } from './call-export';
 import { importCalls, type CallImportDeps } from './call-import';
 import { getCalls } from './call-list';
+import { getReports } from './call-reports';
 import { receiveCallStatus, type CallbackDeps } from './callbacks';
 import { getAttempts, getCall, getEvents, patchCall, postCall, type CallsDeps } from './calls';
 import { postDecode, postEncode, type CodecDeps } from './codec';
@@ -25,6 +26,7 @@ import { streamCallEvents, streamEvents, type EventStreamDeps } from './event-st
 import { getHealth, getReadiness, type DependencyChecks } from './health';
 import { getMetrics } from './metrics';
 import type { RecordMetricsDeps } from './record-metrics';
+import { getPage, serveAssetsOfPage, type PageDeps } from './page';
 import { renderError } from './render-error';
 import { requestContext } from './request-context';
 import { getStatistics } from './statistics';
@@ -48,6 +50,7 @@ export type ApiDeps = Omit<CallsDeps, 'schemas'> &
   Omit<CallBatchDeps, 'schemas'> &
   Omit<CallImportDeps, 'schemas'> &
   Omit<EventStreamDeps, 'schemas' | 'tail'> &
+  PageDeps &
   CodecDeps & { config: RequestPolicy; log: Logger; checks: DependencyChecks };
 
 export type Api = OpenAPIHono<ApiEnv>;
@@ -75,6 +78,7 @@ export function createApp(apiDeps: ApiDeps): Api {
     ['patch', '/calls/{id}', patchCall(deps)],
     ['get', '/calls/{id}/attempts', getAttempts(deps)],
     ['get', '/calls/{id}/events', getEvents(deps)],
+    ['get', '/calls/{id}/reports', getReports(deps)],
     ['get', '/calls/{id}/stream', streamCallEvents(deps)],
     ['post', '/calls/{id}/cancel', postCancel(deps)],
     ['post', '/calls/{id}/retry', postRetry(deps)],
@@ -100,11 +104,13 @@ export function createApp(apiDeps: ApiDeps): Api {
     ['get', '/ready', getReadiness(deps.checks)],
     ['get', '/openapi.json', getDescription(() => documentOf(app))],
     ['get', '/docs', getDocs()],
+    ['get', '/', getPage(deps)],
   ];
   app.use(requestContext(deps.log));
   allowOrigins(app, deps.config.CORS_ORIGINS);
   addEndpoints(app, table, deps);
   serveAssetsOfDocs(app);
+  serveAssetsOfPage(app);
   for (const path of new Set(app.routes.filter(({ method }) => method === 'GET').map((route) => route.path))) {
     refuseOtherMethods(app, path);
   }

@@ -187,7 +187,8 @@ export function getEvents({ db }: Pick<CallsDeps, 'db'>): Endpoint {
   };
 }
 
-async function knownCall(db: Database, id: string): Promise<CallRow> {
+/** @throws CallError CALL_NOT_FOUND */
+export async function knownCall(db: Database, id: string): Promise<CallRow> {
   const row = await findCall(db, id);
   if (!row) throw new CallError('CALL_NOT_FOUND', `There is no call ${id}.`);
   return row;

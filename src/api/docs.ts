@@ -71,9 +71,8 @@ export function getDocs(): Endpoint {
   };
 }
 
-/** What the page is made of, and the way to it from the root. */
+/** What the page is made of. */
 export function serveAssetsOfDocs(app: Api): void {
-  app.get('/', (c) => c.redirect('/docs', 302));
   app.get('/docs/start.js', (c) => c.body(start, 200, { 'Content-Type': 'text/javascript' }));
   for (const [name, type] of Object.entries(assets)) {
     app.get(`/docs/${name}`, async (c) =>

@@ -99,6 +99,17 @@ export const exampleReport = {
   completedAt: '2026-11-22T23:48:41.700Z',
 } as const;
 
+/** It, as it is kept. */
+export const exampleStoredReport = {
+  attemptId: exampleAttempt.id,
+  externalCallId: exampleReport.callId,
+  status: exampleReport.status,
+  durationSec: exampleReport.durationSec,
+  failureReason: null,
+  completedAt: exampleReport.completedAt,
+  receivedAt: '2026-11-22T23:48:41.725Z',
+};
+
 export const exampleCsv = `id,to,scriptId,status,priority,attempts,maxAttempts,lastError,externalCallId,createdAt,startedAt,endedAt,updatedAt,expiresAt,nextAttemptAt,webhookUrl,forgottenAt,metadata
 7f2cc87b-03e7-4be4-a8bf-504f054c6262,+966501234567,testScript,COMPLETED,3,1,3,,mock-1,2026-11-22T23:48:19.033Z,2026-11-22T23:48:19.210Z,2026-11-22T23:48:41.730Z,2026-11-22T23:48:41.730Z,2026-11-23T23:48:19.033Z,,,,"{""order"":4711,""customer"":""Noura""}"
 `;

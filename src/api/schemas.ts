@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 
-import { attemptOutcomes, callStatuses, priorities } from '../call/call';
+import { attemptOutcomes, callStatuses, priorities, reportStatuses } from '../call/call';
 import { errorCatalogue, type ErrorCode } from '../call/errors';
 import { callEventTypes } from '../call/event';
 
@@ -61,6 +61,20 @@ export const attemptSchema = z
   .openapi('Attempt');
 
 export const attemptListSchema = z.strictObject({ attempts: z.array(attemptSchema) });
+
+export const reportSchema = z
+  .strictObject({
+    attemptId: z.uuid(),
+    externalCallId: z.string(),
+    status: z.enum(reportStatuses),
+    durationSec: z.int().nullable(),
+    failureReason: z.string().nullable(),
+    completedAt: time.openapi({ description: "The provider's time." }),
+    receivedAt: time,
+  })
+  .openapi('ProviderReport');
+
+export const reportListSchema = z.strictObject({ reports: z.array(reportSchema) });
 
 export const eventSchema = z
   .strictObject({

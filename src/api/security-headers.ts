@@ -1,6 +1,6 @@
 /**
  * On every answer. The API's answers are data: a browser that is led to one is to run, show, keep and pass on nothing.
- * The page at /docs alone sets a policy of its own.
+ * The pages at / and /docs alone set policies of their own.
  *
  * @see https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html#security-headers
  */

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 
+import type { Board, Statistics } from '../api/board-schemas';
 import type {
   attemptSchema,
   batchSchema,
@@ -9,6 +10,7 @@ import type {
   importLineSchema,
   metricsSchema,
   problemSchema,
+  reportSchema,
 } from '../api/schemas';
 import type { CallStatus } from '../call/call';
 import type { CallEventType, CallRejectedEvent } from '../call/event';
@@ -16,7 +18,7 @@ import type { RequestSchemas } from '../call/request';
 
 /** What goes to the API and comes from it, by the schemas that check the one and describe the other. */
 
-export type { CallEventType, CallRejectedEvent, CallStatus };
+export type { Board, CallEventType, CallRejectedEvent, CallStatus, Statistics };
 export type { Json, Metadata } from '../call/call';
 export type { ErrorCode } from '../call/errors';
 
@@ -24,6 +26,7 @@ export type Call = z.output<typeof callSchema>;
 export type CallList = z.output<typeof callListSchema>;
 export type Attempt = z.output<typeof attemptSchema>;
 export type CallEvent = z.output<typeof eventSchema>;
+export type ProviderReport = z.output<typeof reportSchema>;
 export type Stats = z.output<typeof metricsSchema>;
 export type Problem = z.output<typeof problemSchema>;
 
@@ -50,6 +53,19 @@ export interface CallFilter {
   createdBefore?: Date | string | undefined;
   /** What the metadata has, under each of these names of its first level. */
   metadata?: Readonly<Record<string, string | number | boolean>> | undefined;
+}
+
+export interface BoardRequest {
+  /** How much of the queue, 1 to 200. */
+  limit?: number | undefined;
+  /** The `nextCursor` of the page of the queue before. */
+  cursor?: string | undefined;
+}
+
+/** At most 31 days; without `to` until now, without `from` the 24 hours before. */
+export interface StatisticsRequest {
+  from?: Date | string | undefined;
+  to?: Date | string | undefined;
 }
 
 export interface PageRequest extends CallFilter {

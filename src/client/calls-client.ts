@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
-
 import type {
   Attempt,
   Batch,
   BatchRow,
+  Board,
+  BoardRequest,
   Call,
   CallChange,
   CallEvent,
@@ -13,11 +13,15 @@ import type {
   CallRequest,
   ImportSummary,
   PageRequest,
+  ProviderReport,
+  Statistics,
+  StatisticsRequest,
   Stats,
 } from './answers';
 import { jsonLinesOf, partsOf } from './body-stream';
 import { CallsApiError } from './errors';
 import { eventStream, type Streamed, type StreamOptions, type StreamRequest } from './event-stream';
+import { newIdempotencyKey } from './idempotency-key';
 import { createBatch, importCsv, type ImportOptions } from './many-calls';
 import { queryOf } from './query';
 import { Transport, type Fetch } from './transport';
@@ -83,7 +87,10 @@ export class CallsClient {
    *
    * @throws CallsApiError NUMBER_BUSY with `problem.activeCallId`, INVALID_REQUEST with `problem.errors`, …
    */
-  async create(request: CallRequest, { idempotencyKey = randomUUID(), signal }: CreateOptions = {}): Promise<Call> {
+  async create(
+    request: CallRequest,
+    { idempotencyKey = newIdempotencyKey(), signal }: CreateOptions = {},
+  ): Promise<Call> {
     const headers = { 'Idempotency-Key': idempotencyKey };
     return this.transport.json({ method: 'POST', path: '/calls', json: request, headers, signal });
   }
@@ -153,6 +160,15 @@ export class CallsClient {
     return events;
   }
 
+  /** What the provider has reported, in order of arrival. */
+  async reports(id: string, { signal }: RequestOptions = {}): Promise<ProviderReport[]> {
+    const { reports } = await this.transport.json<{ reports: ProviderReport[] }>({
+      path: pathOf(id, 'reports'),
+      signal,
+    });
+    return reports;
+  }
+
   /** Changes a PENDING call. @throws CallsApiError CALL_NOT_PENDING, NUMBER_BUSY, … */
   async update(id: string, change: CallChange, { signal }: RequestOptions = {}): Promise<Call> {
     return this.transport.json({ method: 'PATCH', path: pathOf(id), json: change, signal });
@@ -195,6 +211,16 @@ export class CallsClient {
   /** Calls by status, slots by use. */
   async stats({ signal }: RequestOptions = {}): Promise<Stats> {
     return this.transport.json({ path: '/metrics', signal });
+  }
+
+  /** Who is on each slot, and one page of those who wait, in the order in which they will be served. */
+  async board(request: BoardRequest = {}, { signal }: RequestOptions = {}): Promise<Board> {
+    return this.transport.json({ path: '/board', query: queryOf({ ...request }), signal });
+  }
+
+  /** What became of calls, how long they lasted and waited, and why they failed. */
+  async statistics(request: StatisticsRequest = {}, { signal }: RequestOptions = {}): Promise<Statistics> {
+    return this.transport.json({ path: '/statistics', query: queryOf({ ...request }), signal });
   }
 
   /**

@@ -16,6 +16,8 @@ export interface StreamOptions {
   lastEventId?: string | undefined;
   /** Ends the stream, with the signal's reason as its error. */
   signal?: AbortSignal | undefined;
+  /** Told when the connection is made, the first time and each time after it was lost. */
+  onConnected?: (() => void) | undefined;
   /** Told when the connection is lost and when it cannot be made again yet: that is tried on and on, and nothing is missed. */
   onInterrupted?: ((error: CallsError) => void) | undefined;
 }
@@ -42,7 +44,7 @@ const longestSilenceSeconds = 45;
 export async function* eventStream<Event>(
   transport: Transport,
   request: Pick<ApiRequest, 'path' | 'query'>,
-  { lastEventId, signal, onInterrupted }: StreamOptions,
+  { lastEventId, signal, onConnected, onInterrupted }: StreamOptions,
 ): AsyncGenerator<Streamed<Event>, void, undefined> {
   let cursor = lastEventId;
   let failures = 0;
@@ -52,6 +54,7 @@ export async function* eventStream<Event>(
       const headers = { Accept: 'text/event-stream', ...(cursor !== undefined && { 'Last-Event-ID': cursor }) };
       const body = await transport.stream({ ...request, headers, signal });
       connected = true;
+      onConnected?.();
       const onRetry = (milliseconds: number) => (askedSeconds = milliseconds / 1_000);
       for await (const { id, data } of blocksIn(body, onRetry, signal)) {
         failures = 0;
@@ -119,7 +122,7 @@ function blockReader(onRetry: (milliseconds: number) => void) {
 }
 
 async function readWithin(seconds: number, reader: ReadableStreamDefaultReader<Uint8Array>) {
-  let timer: NodeJS.Timeout | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const silence = new Promise<never>((_, reject) => {
     const error = new CallsConnectionError(`the stream was silent for ${seconds} s`, true);
     timer = setTimeout(() => reject(error), seconds * 1_000);

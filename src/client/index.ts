@@ -23,6 +23,8 @@ export type {
   Attempt,
   Batch,
   BatchRow,
+  Board,
+  BoardRequest,
   Call,
   CallChange,
   CallEvent,
@@ -39,5 +41,8 @@ export type {
   Metadata,
   PageRequest,
   Problem,
+  ProviderReport,
+  Statistics,
+  StatisticsRequest,
   Stats,
 } from './answers';

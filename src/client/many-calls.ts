@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto';
-
 import type { Batch, BatchRow, ImportLine, ImportedRow, ImportSummary } from './answers';
 import { jsonLinesOf, partsOf } from './body-stream';
 import type { CreateOptions } from './calls-client';
 import { CallsApiError, CallsConnectionError } from './errors';
+import { newIdempotencyKey } from './idempotency-key';
 import type { Transport } from './transport';
 
 export interface ImportOptions extends CreateOptions {
@@ -17,7 +16,7 @@ const importSeconds = 600;
 export async function createBatch(
   transport: Transport,
   calls: readonly BatchRow[],
-  { idempotencyKey = randomUUID(), signal }: CreateOptions,
+  { idempotencyKey = newIdempotencyKey(), signal }: CreateOptions,
 ): Promise<Batch> {
   const headers = { 'Idempotency-Key': idempotencyKey };
   return transport.json({ method: 'POST', path: '/calls/batch', json: { calls }, headers, signal });
@@ -26,7 +25,7 @@ export async function createBatch(
 export async function importCsv(
   transport: Transport,
   csv: string | Uint8Array | Blob,
-  { idempotencyKey = randomUUID(), signal, onRow }: ImportOptions,
+  { idempotencyKey = newIdempotencyKey(), signal, onRow }: ImportOptions,
 ): Promise<ImportSummary> {
   const headers = { 'Idempotency-Key': idempotencyKey, 'Content-Type': 'text/csv', Accept: '*/*' };
   const request = { method: 'POST', path: '/calls/import', headers, body: csv, timeoutSeconds: importSeconds } as const;

@@ -1,5 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
-
 const shortestSeconds = 0.5;
 const longestSeconds = 8;
 
@@ -26,11 +24,17 @@ export function retryAfterSeconds(header: string | null, now = Date.now()): numb
 }
 
 /** @throws the signal's reason as soon as it is aborted */
-export async function pause(seconds: number, signal?: AbortSignal): Promise<void> {
-  try {
-    await delay(seconds * 1_000, undefined, signal && { signal });
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error;
-  }
+export function pause(seconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal?.reason as Error);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    }, seconds * 1_000);
+    if (signal?.aborted) stop();
+    else signal?.addEventListener('abort', stop, { once: true });
+  });
 }

@@ -19,7 +19,7 @@ export interface ApiRequest {
   headers?: Record<string, string>;
   /** Sent as JSON. */
   json?: unknown;
-  body?: RequestInit['body'];
+  body?: string | Uint8Array | Blob;
   /** False for what would be done twice if it were sent twice: it is then sent again only where it surely did nothing. */
   repeatable?: boolean;
   signal?: AbortSignal | undefined;
@@ -101,7 +101,8 @@ export class Transport {
         ...headers,
       },
       ...(json !== undefined && { body: JSON.stringify(json) }),
-      ...(body !== undefined && { body, duplex: 'half' }),
+      // Node's types and the browser's each have a name of their own for what these are.
+      ...(body !== undefined && { body: body as NonNullable<RequestInit['body']>, duplex: 'half' }),
       signal,
       // The API sends nobody elsewhere, and a key must not follow there.
       redirect: 'error',

@@ -72,6 +72,21 @@ export async function findReport(
     .executeTakeFirst();
 }
 
+/** Those of all the call's attempts, in order of arrival. */
+export async function listReports(
+  db: Database,
+  callId: string,
+): Promise<(ProviderReportRow & { attempt_id: string })[]> {
+  return db
+    .selectFrom('provider_reports')
+    .innerJoin('attempts', 'attempts.id', 'provider_reports.attempt_id')
+    .selectAll('provider_reports')
+    .select('attempts.id as attempt_id')
+    .where('attempts.call_id', '=', callId)
+    .orderBy('provider_reports.id')
+    .execute();
+}
+
 export async function markDelivered(db: Database, attemptId: string): Promise<void> {
   await db
     .updateTable('provider_reports')

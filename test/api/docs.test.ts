@@ -28,11 +28,6 @@ test('the page follows a system that is set to dark', async () => {
   expect((await api.request('GET', '/docs/start.js')).text).toContain("toggle('dark-mode', dark.matches)");
 });
 
-test('the root leads to that page', async () => {
-  const answer = await fetch(`${api.url}/`, { redirect: 'manual' });
-  expect([answer.status, answer.headers.get('location')]).toEqual([302, '/docs']);
-});
-
 test('the page offers to give a key, which it keeps for as long as it is open, and sends it where one is asked for', async () => {
   const { body } = await api.request('GET', '/openapi.json');
   expect(body).toMatchObject({

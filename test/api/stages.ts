@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 
 import { exampleBoard } from '../../src/api/board-examples';
-import { completedCall, exampleAttempt, exampleEvents, pendingCall } from '../../src/api/examples';
+import { completedCall, exampleAttempt, exampleEvents, exampleStoredReport, pendingCall } from '../../src/api/examples';
 import {
   exampleDelivery,
   exampleDeliveryWithLog,
@@ -21,6 +21,7 @@ export const stages: Record<string, (db: Database) => Promise<unknown>> = {
   'PATCH /calls/{id} 200': (db) => put(db, pendingCall),
   'GET /calls/{id}/attempts 200': putAttempt,
   'GET /calls/{id}/events 200': putEvents,
+  'GET /calls/{id}/reports 200': putReport,
   'POST /calls/{id}/cancel 200': (db) => put(db, pendingCall),
   'POST /calls/{id}/retry 200': (db) => put(db, { ...pendingCall, status: 'FAILED', lastError: 'BUSY' }),
   'DELETE /calls/{id}/personal-data 200': (db) => put(db, completedCall),
@@ -107,6 +108,18 @@ async function putBoard(db: Database): Promise<void> {
   await db.updateTable('attempts').set({ outcome: null, ended_at: null }).execute();
   const { callId: id, to, startsAbout: nextAttemptAt } = exampleBoard.queue.calls[0]!;
   await put(db, { ...pendingCall, id, payload: { ...pendingCall.payload, to }, attempts: 1, nextAttemptAt });
+}
+
+async function putReport(db: Database): Promise<void> {
+  await putAttempt(db);
+  const { attemptId, externalCallId, status, durationSec, completedAt, receivedAt } = exampleStoredReport;
+  await db
+    .insertInto('provider_reports')
+    .values({
+      ...{ attempt_id: attemptId, external_call_id: externalCallId, status, duration_sec: durationSec },
+      ...{ failure_reason: null, completed_at: new Date(completedAt), received_at: new Date(receivedAt) },
+    })
+    .execute();
 }
 
 async function putEvents(db: Database): Promise<void> {

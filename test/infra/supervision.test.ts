@@ -90,7 +90,11 @@ describe('what the roles are told', () => {
   test('the base URLs follow the ports', () => {
     const addresses = roleAddresses(readConfig({ PORT: '4000' }), 4100);
 
-    expect(roleEnvironment({ PUBLIC_BASE_URL: '' }, { REDIS_URL: 'redis://r' }, addresses)).toMatchObject({
+    expect(roleEnvironment(
+        { PUBLIC_BASE_URL: '' },
+        { services: { REDIS_URL: 'redis://r' }, temporalUi: 'http://127.0.0.1:9' },
+        addresses,
+      )).toMatchObject({
       PUBLIC_BASE_URL: 'http://127.0.0.1:4000',
       PROVIDER_BASE_URL: 'http://127.0.0.1:4100',
       REDIS_URL: 'redis://r',
@@ -101,7 +105,7 @@ describe('what the roles are told', () => {
     const env = { PUBLIC_BASE_URL: 'https://calls.example' };
     const addresses = roleAddresses(readConfig({ HOST: '::' }), 3100);
 
-    expect(roleEnvironment(env, {}, addresses)).toMatchObject(env);
+    expect(roleEnvironment(env, { services: {}, temporalUi: undefined }, addresses)).toMatchObject(env);
     expect(addresses.api).toBe('http://127.0.0.1:3000');
   });
 });

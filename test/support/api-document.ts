@@ -43,8 +43,8 @@ export interface SeenAnswer {
   text: string;
 }
 
-/** Parts of the page at /docs, which the document does not describe. */
-const undescribed = /^\/(docs\/.*)?$/;
+/** Parts of the pages at / and /docs, which the document does not describe. */
+const undescribed = /^\/(docs|assets)\/.*$/;
 
 /** `/openapi.json`, and whether an answer is one that it describes. */
 export class ApiDocument {
