@@ -1,7 +1,8 @@
 import { CallError } from '../call/errors';
 import { parseRequest, type RequestSchemas } from '../call/request';
 import type { Config } from '../config';
-import { acceptCalls, type Acceptance } from '../intake/accept-call';
+import type { Acceptance } from '../intake/accept-call';
+import { CallDoor } from '../intake/call-door';
 import { editCall } from '../intake/change-call';
 import type { Starter } from '../intake/starter';
 import { listAttempts } from '../store/attempts';
@@ -49,6 +50,7 @@ const acceptedHeaders = {
 /** `POST /calls`: answered once the call is durable, whether or not Temporal is there. */
 export function postCall({ db, config, starter, schemas }: CallsDeps): Endpoint {
   const inFlight = new KeysInFlight();
+  const door = new CallDoor({ db, config });
   return {
     access: 'write',
     description: {
@@ -74,8 +76,8 @@ export function postCall({ db, config, starter, schemas }: CallsDeps): Endpoint 
       const requestKey = key === undefined ? null : `http:${key}`;
       const answered = inFlight.claim(key);
       try {
-        const [acceptance] = await acceptCalls(db, config, [{ request, requestKey, source: null }]);
-        if (acceptance?.kind === 'ACCEPTED') starter.handOffSoon(acceptance.row);
+        const acceptance = await door.accept({ request, requestKey, source: null });
+        if (acceptance.kind === 'ACCEPTED') starter.handOffSoon(acceptance.row);
         return answerTo(c, acceptance);
       } finally {
         answered();
@@ -84,8 +86,8 @@ export function postCall({ db, config, starter, schemas }: CallsDeps): Endpoint 
   };
 }
 
-function answerTo(c: ApiContext, acceptance: Acceptance | undefined): Response {
-  switch (acceptance?.kind) {
+function answerTo(c: ApiContext, acceptance: Acceptance): Response {
+  switch (acceptance.kind) {
     case 'ACCEPTED':
     case 'REPLAYED':
       c.set('callId', acceptance.call.id);
@@ -96,8 +98,6 @@ function answerTo(c: ApiContext, acceptance: Acceptance | undefined): Response {
       throw new CallError('IDEMPOTENCY_KEY_REUSED');
     case 'NUMBER_BUSY':
       throw new CallError('NUMBER_BUSY', undefined, { activeCallId: acceptance.activeCallId });
-    case undefined:
-      throw new Error('the door gave no answer');
   }
 }
 

@@ -63,10 +63,9 @@ export async function acceptCalls(
   // A call held back by an active one that ended right after finds no reason any more: it is tried again.
   for (let round = 0; open.length > 0; round++) {
     if (round === 5) throw new Error(`could not decide on ${open.length} calls: their numbers are too busy`);
-    const inserted = await insertCalls(
-      db,
-      open.map((candidate) => candidate.newCall),
-    ).catch(noneIfDeadlock);
+    const inserted = await insertCalls(db, firstOfEach(open.map((candidate) => candidate.newCall))).catch(
+      noneIfDeadlock,
+    );
     if (inserted === undefined) continue;
     for (const { row, call } of inserted) answers.set(row.id, { kind: 'ACCEPTED', row, call });
     const heldBack = open.filter((candidate) => !answers.has(candidate.newCall.id));
@@ -85,7 +84,18 @@ export async function acceptCalls(
   });
 }
 
-/** Two batches with the same numbers in another order wait for each other; the one that is ended inserted nothing. */
+/** Of those with one request key, or one source, the first that came: which one a statement takes is not by their order. */
+function firstOfEach(calls: readonly NewCall[]): NewCall[] {
+  const seen = new Set<string>();
+  return calls.filter(({ requestKey, source }) => {
+    const names = [requestKey && `key ${requestKey}`, source && `source ${source}`].filter((name) => name !== null);
+    const isFirst = !names.some((name) => seen.has(name));
+    for (const name of names) seen.add(name);
+    return isFirst;
+  });
+}
+
+/** Two that meet in the same numbers and keys may wait for each other; the one that is ended inserted nothing. */
 function noneIfDeadlock(error: unknown): undefined {
   if (!isDeadlock(error)) throw error;
 }

@@ -22,25 +22,34 @@ export interface NewCall extends CallPayload {
 /**
  * Inserts the calls that no unique index holds back, each with its `call.accepted` event, in one statement: one round
  * trip, durable or not at all. A call left out met an active call to its number, or its request key or source is known.
+ * They take their places as they come, and are inserted by their phone numbers: statements that had the same numbers in
+ * different orders would wait for each other.
  *
  * @returns the calls inserted, in no given order
  */
 export async function insertCalls(db: Database, calls: readonly NewCall[]): Promise<{ row: CallRow; call: Call }[]> {
-  const values = calls.map(
-    (call) =>
-      sql`(${call.id}::uuid, ${call.to}, ${call.scriptId}, ${JSON.stringify(call.metadata)}::jsonb, ${call.priority}::smallint,
-        ${call.maxAttempts}::integer, ${call.expiresAt}::timestamptz, ${call.requestKey}::text, ${call.requestHash}::text,
-        ${call.source}::text, ${call.webhookUrl}::text)`,
-  );
-  const { rows } = await sql<CallRow>`
+  // One parameter, so that the statement's text is the same however many they are.
+  const rows = calls.map(({ to, scriptId, maxAttempts, expiresAt, requestKey, requestHash, webhookUrl, ...call }) => ({
+    ...call,
+    to_number: to,
+    script_id: scriptId,
+    max_attempts: maxAttempts,
+    expires_at: expiresAt,
+    request_key: requestKey,
+    request_hash: requestHash,
+    webhook_url: webhookUrl,
+  }));
+  const inserted = await sql<CallRow>`
     with accepted as (
       insert into calls (id, to_number, script_id, metadata, priority, max_attempts, expires_at,
                          request_key, request_hash, source, webhook_url, seq, queue_seq, handoff, handoff_at)
       select numbered.*, ${placeInQueue(sql.ref('numbered.priority'), sql.ref('numbered.seq'))}, 'START', now()
         from (select new.*, nextval('call_order') as seq
-                from (values ${sql.join(values)})
-                  as new (id, to_number, script_id, metadata, priority, max_attempts, expires_at,
-                          request_key, request_hash, source, webhook_url)) as numbered
+                from json_to_recordset(${JSON.stringify(rows)})
+                  as new (id uuid, to_number text, script_id text, metadata jsonb, priority smallint,
+                          max_attempts integer, expires_at timestamptz, request_key text, request_hash text,
+                          source text, webhook_url text)) as numbered
+       order by numbered.to_number, numbered.seq
       on conflict do nothing
       returning *
     ), told as (
@@ -57,7 +66,7 @@ export async function insertCalls(db: Database, calls: readonly NewCall[]): Prom
         from accepted
     )
     select * from accepted`.execute(db);
-  return rows.map((row) => ({ row, call: callOf(row) }));
+  return inserted.rows.map((row) => ({ row, call: callOf(row) }));
 }
 
 /** @returns by request key the calls that came with one of these, also those whose key was forgotten but for its hash */
