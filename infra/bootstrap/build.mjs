@@ -12,7 +12,7 @@ import {
 import { dirname, join } from 'node:path';
 import { alone, run, say } from './step.mjs';
 
-const sourceFolders = ['src', 'infra', 'mock-provider'];
+const sourceFolders = ['src', 'infra', 'mock-provider', 'bench'];
 const configs = ['tsconfig.json', 'tsconfig.build.json', 'tsconfig.client.json'];
 /** What the compiled code reads at run time from beside itself. */
 const copied = /\.(lua|sql)$/;
@@ -52,12 +52,17 @@ function stampFile(checkout) {
 /** By size and time of change, as make does: reading every file would cost each start ten times as much. */
 function fingerprint(checkout) {
   const hash = createHash('sha256');
-  const files = sourceFolders.flatMap((folder) => filesIn(checkout, folder));
+  const files = sourceFolders.flatMap((folder) => filesIn(checkout, folder)).filter((file) => !isResult(file));
   for (const file of ['package-lock.json', ...configs, ...files]) {
     const { size, mtimeMs } = statSync(join(checkout, file));
     hash.update(`${file} ${size} ${mtimeMs}\n`);
   }
   return hash.digest('hex');
+}
+
+/** What a bench left there is no source. */
+function isResult(file) {
+  return file.startsWith('bench/results/');
 }
 
 /** @returns paths relative to the checkout */

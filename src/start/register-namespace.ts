@@ -14,7 +14,7 @@ const valueTypes = {
 
 const namespaceFile = z.object({
   namespace: z.string(),
-  retention: z.string(),
+  retention: z.templateLiteral([z.number(), z.enum(['s', 'm', 'h', 'd'])]),
   searchAttributes: z.record(z.string(), z.enum(['Keyword', 'Int'])),
 });
 type NamespaceSettings = z.output<typeof namespaceFile>;

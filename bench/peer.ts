@@ -1,0 +1,61 @@
+import { Redis } from 'ioredis';
+
+import { pickFreePorts } from '../infra/tcp-port';
+import type { Child } from './children';
+import type { Added, AddQuestion } from './peers/serve-peer';
+import { createDatabase, type FreshDatabase, type Stage } from './stage';
+
+export const peerNames = ['bullmq', 'pg-boss', 'graphile-worker'] as const;
+export type PeerName = (typeof peerNames)[number];
+
+interface PeerOptions {
+  /** Redis writes each change to disk before it answers, as PostgreSQL does with each commit. */
+  durableRedis?: boolean;
+}
+
+/** A peer as one process, on fresh state. */
+export class RunningPeer {
+  private constructor(
+    private readonly stage: Stage,
+    private readonly child: Child,
+    private readonly database: FreshDatabase,
+    private readonly redis: Redis,
+  ) {}
+
+  static async open(stage: Stage, name: PeerName, { durableRedis = false }: PeerOptions = {}): Promise<RunningPeer> {
+    const { environment } = stage.backing;
+    const [database, [port = 0]] = await Promise.all([createDatabase(stage), pickFreePorts(1)]);
+    const redis = new Redis(environment['REDIS_URL'] ?? '');
+    await redis.flushall();
+    await redis.config('SET', 'appendfsync', durableRedis ? 'always' : 'everysec');
+    const env = {
+      REDIS_URL: environment['REDIS_URL'] ?? '',
+      DATABASE_URL: database.url,
+      PORT: String(port),
+      PROVIDER_BASE_URL: stage.stub.url,
+    };
+    const child = await stage.children.startReady({ name, script: `bench/peers/${name}.js`, env });
+    return new RunningPeer(stage, child, database, redis);
+  }
+
+  get pid(): number {
+    return this.child.pid;
+  }
+
+  work(concurrency: number): Promise<unknown> {
+    return this.child.ask({ kind: 'work', concurrency }, this.stage.signal);
+  }
+
+  add(question: Omit<AddQuestion, 'kind'>): Promise<Added> {
+    return this.child.ask({ kind: 'add', ...question } satisfies AddQuestion, this.stage.signal);
+  }
+
+  async close(): Promise<void> {
+    await this.stage.stub.reset();
+    await this.child.stop();
+    await this.redis.config('SET', 'appendfsync', 'everysec');
+    await this.redis.flushall();
+    this.redis.disconnect();
+    await this.database.drop();
+  }
+}
