@@ -19,7 +19,8 @@ import type { Line } from './steps';
  * Claims the slot in PostgreSQL, then asks the provider to place the call. Taken again after a crash or a lost answer, it
  * finds the claim made and asks with the attempt's own key, which never places a second call.
  *
- * @throws ApplicationFailure, retryable, while the provider is away and the attempt's patience lasts
+ * @throws ApplicationFailure, retryable, while the provider is away and the attempt's patience lasts; or while dialling is
+ *   paused, where the claim was made before
  */
 export function dial(deps: ActivityDeps) {
   const { db, semaphore, log } = deps;
@@ -34,6 +35,11 @@ export function dial(deps: ActivityDeps) {
         return { kind: 'NUMBER_BUSY' };
       case 'SLOT_TAKEN':
         await correctSlot(deps, input);
+        return { kind: 'SLOT_LOST' };
+      case 'PAUSED':
+        // Redis first, so that it gives the slot to nobody else, nor back to this one when it asks again.
+        await signalGrants(deps, (await semaphore.adoptSwitch()).grants);
+        await giveBack(deps, input);
         return { kind: 'SLOT_LOST' };
       case 'CLAIMED':
         break;
@@ -63,7 +69,9 @@ async function placeOnLine(deps: ActivityDeps, input: AttemptIds): Promise<Line>
 
   // Noted before the request leaves, so that a crash leaves a doubt and not a blank.
   const doubt = await noteDoubt(db, input.attemptId);
-  if (doubt === undefined) return endedMeanwhile(deps, input);
+  if (doubt === 'ENDED') return endedMeanwhile(deps, input);
+  // It keeps its slot: its attempt has begun, and an earlier request may have placed the call.
+  if (doubt === 'PAUSED') throw ApplicationFailure.retryable('dialling is paused', 'Paused');
   const answer = await provider.dial({ attemptId: input.attemptId, ...row.payload });
   const context = { callId: input.callId, attempt: row.number, slot: row.slot, number: maskNumber(row.payload.to) };
   switch (answer.kind) {

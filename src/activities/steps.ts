@@ -13,7 +13,7 @@ export type Line =
   /** The provider has it, or may have it: its report is to be waited for. */
   | { kind: 'ON_THE_LINE' }
   | { kind: 'NOT_PLACED'; end: AttemptEnd }
-  /** The slot is another attempt's by the record: queue again. */
+  /** The slot is another attempt's by the record, or dialling is paused: queue again. */
   | { kind: 'SLOT_LOST' }
   /** Another attempt to the number is still on the line: queue again later. */
   | { kind: 'NUMBER_BUSY' }

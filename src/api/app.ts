@@ -9,6 +9,7 @@ import type { Logger } from '../log';
 import { MatchCounter } from '../store/call-list';
 import { authorization, type AuthorizeDeps } from './authorize';
 import { getBoard } from './board';
+import { getControl, postPause, postResume } from './control';
 import { deletePersonalData, postCancel, postRetry, type CallActionDeps } from './call-actions';
 import { postBatch, type CallBatchDeps } from './call-batch';
 import { exportCalls } from './call-export';
@@ -97,6 +98,9 @@ export function createApp(apiDeps: ApiDeps): Api {
     ['get', '/webhook-deliveries', getDeliveries(deps)],
     ['get', '/webhook-deliveries/{id}', getDelivery(deps)],
     ['post', '/webhook-deliveries/{id}/redeliver', postRedeliver(deps)],
+    ['get', '/control', getControl(deps)],
+    ['post', '/control/pause', postPause(deps)],
+    ['post', '/control/resume', postResume(deps)],
     ['get', '/board', getBoard(deps)],
     ['get', '/statistics', getStatistics(deps)],
     ['get', '/metrics', getMetrics(deps)],

@@ -1,7 +1,7 @@
-import type { Board, Statistics } from './board-schemas';
+import type { Board, Control, Statistics } from './board-schemas';
 import { completedCall, exampleAttempt, exampleRequest, pendingCall } from './examples';
 
-/** What /openapi.json shows of the board and the statistics; as in examples.ts, they stand as they are. */
+/** What /openapi.json shows of the board, the statistics and the pause switch; as in examples.ts, they stand as they are. */
 
 const slotsOfExample = 30;
 const slotInUse = 7;
@@ -70,3 +70,6 @@ export const exampleStatistics: Statistics = {
   waits: { unit: 'seconds', median: 0.2, p95: 0.2, bins: [{ from: 0, to: 1, count: 1 }] },
   failures: [],
 };
+
+export const examplePause = { since: '2026-11-22T23:51:00.000Z', reason: 'The provider is being moved' };
+export const exampleControl: Control = { pause: null };

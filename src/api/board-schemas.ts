@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { lineStates, waitReasons } from '../call/board';
 import { priorities } from '../call/call';
 
-/** What the board and the statistics answer. */
+/** What the board, the statistics and the pause switch answer. */
 
 const time = z.iso.datetime();
 const count = z.int().nonnegative();
@@ -98,6 +98,9 @@ export const statisticsSchema = z
   })
   .openapi('Statistics');
 
+export const controlSchema = z.strictObject({ pause: pauseSchema }).openapi('Control');
+
 export type Board = z.output<typeof boardSchema>;
+export type Control = z.output<typeof controlSchema>;
 export type Distribution = z.output<typeof distributionSchema>;
 export type Statistics = z.output<typeof statisticsSchema>;

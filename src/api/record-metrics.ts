@@ -6,6 +6,7 @@ import type { Config } from '../config';
 import { countSlots } from '../store/attempts';
 import { backlogs, readBacklogs } from '../store/backlogs';
 import { countCalls } from '../store/calls';
+import { readPause } from '../store/control';
 import type { Database } from '../store/database';
 import { personalDataWork, readPersonalDataWork } from '../store/personal-data-work';
 import { readReconcilerRecord } from '../store/reconciler-mends';
@@ -43,8 +44,10 @@ function callsAndSlots(registry: Registry): Read {
   const limit = new Gauge({ name: 'orchestrator_slots_limit', help: 'Calls allowed at once', registers });
   const held = new Gauge({ name: 'orchestrator_slots_held', help: 'Attempts in progress', registers });
   const waiting = new Gauge({ name: 'orchestrator_slots_waiting', help: 'Attempts waiting for a slot', registers });
+  const paused = new Gauge({ name: 'orchestrator_paused', help: '1 while dialling is paused, else 0', registers });
   return async (deps) => {
-    const counts = await readCounts(deps);
+    const [counts, pause] = await Promise.all([readCounts(deps), readPause(deps.db)]);
+    paused.set(pause === null ? 0 : 1);
     for (const status of callStatuses) calls.set({ status }, counts[status]);
     limit.set(counts.slots.limit);
     held.set(counts.slots.held);

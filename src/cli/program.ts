@@ -9,6 +9,7 @@ import { getCommand } from './commands/get';
 import { importCommand } from './commands/import';
 import { keysCommand } from './commands/keys';
 import { listCommand } from './commands/list';
+import { pauseCommand, resumeCommand } from './commands/pause';
 import { retryFailedCommand } from './commands/retry-failed';
 import { statsCommand } from './commands/stats';
 import { watchCommand } from './commands/watch';
@@ -45,6 +46,8 @@ export function createProgram(session: Session): CommandUnknownOpts {
   program.commandsGroup('Calls:');
   for (const make of callCommands) add(program, make(session));
   program.commandsGroup('Operation:');
+  add(program, pauseCommand(session));
+  add(program, resumeCommand(session));
   add(program, keysCommand(session));
   program.commandsGroup('This command line:');
   add(program, completionCommand(session));

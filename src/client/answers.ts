@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 
-import type { Board, Statistics } from '../api/board-schemas';
+import type { Board, Control, Statistics } from '../api/board-schemas';
 import type {
   attemptSchema,
   batchSchema,
@@ -18,7 +18,7 @@ import type { RequestSchemas } from '../call/request';
 
 /** What goes to the API and comes from it, by the schemas that check the one and describe the other. */
 
-export type { Board, CallEventType, CallRejectedEvent, CallStatus, Statistics };
+export type { Board, CallEventType, CallRejectedEvent, CallStatus, Control, Statistics };
 export type { Json, Metadata } from '../call/call';
 export type { ErrorCode } from '../call/errors';
 

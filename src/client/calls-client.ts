@@ -11,6 +11,7 @@ import type {
   CallList,
   CallRejectedEvent,
   CallRequest,
+  Control,
   ImportSummary,
   PageRequest,
   ProviderReport,
@@ -221,6 +222,22 @@ export class CallsClient {
   /** What became of calls, how long they lasted and waited, and why they failed. */
   async statistics(request: StatisticsRequest = {}, { signal }: RequestOptions = {}): Promise<Statistics> {
     return this.transport.json({ path: '/statistics', query: queryOf({ ...request }), signal });
+  }
+
+  /** Whether dialling is paused, since when and why. */
+  async control({ signal }: RequestOptions = {}): Promise<Control> {
+    return this.transport.json({ path: '/control', signal });
+  }
+
+  /** From now on nothing new is dialled; calls on the line go on. Safe to repeat: the pause that is on stays as it is. */
+  async pause(reason?: string, { signal }: RequestOptions = {}): Promise<Control> {
+    const json = reason === undefined ? {} : { reason };
+    return this.transport.json({ method: 'POST', path: '/control/pause', json, signal });
+  }
+
+  /** Calls are dialled again, those that wait in their order. */
+  async resume({ signal }: RequestOptions = {}): Promise<Control> {
+    return this.transport.json({ method: 'POST', path: '/control/resume', signal });
   }
 
   /**

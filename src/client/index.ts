@@ -34,6 +34,7 @@ export type {
   CallRejectedEvent,
   CallRequest,
   CallStatus,
+  Control,
   ErrorCode,
   ImportedRow,
   ImportSummary,

@@ -23,7 +23,7 @@ export async function resendGrants(deps: {
   semaphore: Semaphore;
   log: Logger;
 }): Promise<number> {
-  const { grants: ofNewSlots } = await deps.semaphore.adoptLimit();
+  const ofNewSlots = [...(await deps.semaphore.adoptLimit()).grants, ...(await deps.semaphore.adoptSwitch()).grants];
   await signalGrants(deps, ofNewSlots);
 
   const unheard = await deps.semaphore.unclaimed(unheardSeconds);

@@ -6,11 +6,13 @@
 --                     number below 2^53 that has priority and age in it (src/store/queue-place.ts), so a score is exact
 --   {slots}:holders   hash ticket -> slot
 --   {slots}:owners    hash slot -> ticket
+--   {slots}:switch    turn of the pause switch by the record (src/store/control.ts): odd while dialling is paused
 --   {slots}:unclaimed zset of the tickets whose grant was not claimed yet, scored by when it was given (ms, Redis's clock)
 -- A ticket names one attempt; to the semaphore it is a word. Between operations it holds that nobody waits while a slot
--- is free, and that free and held slots together are the limit (plus, after it was lowered, those still held above it).
+-- is free, unless dialling is paused, and that free and held slots together are the limit (plus, after it was lowered,
+-- those still held above it).
 
-local EPOCH, LIMIT, FREE = '{slots}:epoch', '{slots}:limit', '{slots}:free'
+local EPOCH, LIMIT, FREE, SWITCH = '{slots}:epoch', '{slots}:limit', '{slots}:free', '{slots}:switch'
 local QUEUE, HOLDERS, OWNERS, UNCLAIMED = '{slots}:queue', '{slots}:holders', '{slots}:owners', '{slots}:unclaimed'
 
 local function run_id()
@@ -23,6 +25,7 @@ end
 local function recovering()
   local limit = tonumber(redis.call('GET', LIMIT))
   if not limit or redis.call('GET', EPOCH) ~= run_id() then return true end
+  if not redis.call('GET', SWITCH) then return true end
   local held = redis.call('HLEN', OWNERS)
   return redis.call('HLEN', HOLDERS) ~= held or redis.call('ZCARD', FREE) + held < limit
 end
@@ -48,9 +51,14 @@ local function take(ticket, slot)
   end
 end
 
--- Gives the free slots to those who wait longest; returns {ticket, slot, ticket, slot, ...}: the grants to signal.
+local function paused()
+  return tonumber(redis.call('GET', SWITCH)) % 2 == 1
+end
+
+-- Gives the free slots to those who wait longest, unless dialling is paused; returns {ticket, slot, ticket, slot, ...}: the grants to signal.
 local function hand_out()
   local grants = {}
+  if paused() then return grants end
   while redis.call('ZCARD', FREE) > 0 and redis.call('ZCARD', QUEUE) > 0 do
     local ticket = redis.call('ZPOPMIN', QUEUE)[1]
     local slot = redis.call('ZPOPMIN', FREE)[1]

@@ -7,6 +7,7 @@ import { sql } from 'kysely';
 
 import type { Logger } from '../log';
 import { listSlotHolders, listSlotWaiters } from '../store/attempts';
+import { turnOfSwitch } from '../store/control';
 import type { Database } from '../store/database';
 import { isRedisTrouble, redisProblem, refusalOf } from './redis';
 import { Trouble } from './trouble';
@@ -37,6 +38,7 @@ const operations = {
   confirm: 'writes',
   restore: 'writes',
   limit: 'writes',
+  switch: 'writes',
   unclaimed: 'reads',
   holders: 'reads',
   absent: 'reads',
@@ -96,6 +98,14 @@ export class Semaphore {
   /** Takes over a limit that was changed since Redis learnt it. @returns the limit before, and grants of new slots */
   adoptLimit(): Promise<Reply> {
     return this.run('limit', this.limit);
+  }
+
+  /**
+   * Takes over the pause switch from the record. @returns 1 while dialling is paused, else 0; and grants of slots that were
+   * free for as long as it was
+   */
+  async adoptSwitch(): Promise<Reply> {
+    return this.run('switch', await turnOfSwitch(this.db));
   }
 
   /** @returns grants older than `seconds` that were not claimed */
@@ -184,10 +194,15 @@ export class Semaphore {
   private async restore(): Promise<Grant[]> {
     return this.db.transaction().execute(async (trx) => {
       await sql`select pg_advisory_xact_lock(${restoreLock})`.execute(trx);
-      const [holders, waiters] = [await listSlotHolders(trx), await listSlotWaiters(trx)];
+      const [turn, holders, waiters] = [
+        await turnOfSwitch(trx),
+        await listSlotHolders(trx),
+        await listSlotWaiters(trx),
+      ];
       // One array, which ioredis flattens: as arguments of the call, a long queue would not fit on the stack.
       const state = [
         this.limit,
+        turn,
         holders.length,
         ...holders.flatMap((holder) => [wordOf(holder), holder.slot]),
         ...waiters.flatMap((waiter) => [wordOf(waiter), waiter.queueSeq]),

@@ -4,6 +4,7 @@ import { taskQueue } from '../call/names';
 import { Starter } from '../intake/starter';
 import type { Logger } from '../log';
 import { HttpProvider } from '../provider/http-provider';
+import { followSwitch } from '../slots/follow-switch';
 import { openRedis, redisProblem } from '../slots/redis';
 import { Semaphore } from '../slots/semaphore';
 import { openReadyDatabase } from './database';
@@ -59,6 +60,7 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
     shutdownForceTime: '20s',
   });
   const webhooks = await startWebhookWorker({ config, db, temporal, connection, log, options: workerOptions(config) });
+  const pauseSwitch = followSwitch({ config, temporal, semaphore, log });
   await ensureReconcileSchedule(temporal, config.RECONCILE_SECONDS);
   await ensureRetentionSchedule(temporal, config);
   const health = await serveHealth({ config, log, ...(sdkMetrics && { alsoMeasured: sdkMetrics.read }) });
@@ -70,6 +72,7 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
       if (worker.getState() === 'RUNNING') worker.shutdown();
       await Promise.all([
         webhooks.close(),
+        pauseSwitch.close(),
         run.catch((error: unknown) => log.error({ err: error }, 'worker ended badly')),
       ]);
       await health.close();

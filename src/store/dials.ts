@@ -4,6 +4,7 @@ import type { CallPayload, CallStatus } from '../call/call';
 import { isFinal } from '../call/transitions';
 import { overStatus, type PlaceCallResult } from '../call/workflow-messages';
 import { lockCall, updateCall } from './calls';
+import { isPaused } from './control';
 import { violatedUnique, type Database } from './database';
 import { findReport, matchReports } from './provider-reports';
 import { attemptOf } from './rows';
@@ -22,6 +23,8 @@ export type Claim =
   | { kind: 'CLAIMED'; slot: number; number: number; begun: boolean }
   /** PostgreSQL has the slot on another attempt in progress. */
   | { kind: 'SLOT_TAKEN' }
+  /** Somebody has paused dialling: nothing begins. */
+  | { kind: 'PAUSED' }
   /** Another attempt to the number is in progress. */
   | { kind: 'NUMBER_BUSY' }
   | { kind: 'OVER'; status: PlaceCallResult };
@@ -29,7 +32,7 @@ export type Claim =
 /**
  * Begins the attempt on its slot: the attempt's row takes slot and number, the call is IN_PROGRESS. The unique indexes
  * over attempts in progress are the fence; whoever meets them begins nothing and uses up no attempt. Claimed before, by
- * this same attempt, it stays claimed, until the attempt has ended.
+ * this same attempt, it stays claimed, until the attempt has ended. While dialling is paused nothing begins.
  */
 export async function claimSlot(db: Database, input: ClaimInput): Promise<Claim> {
   try {
@@ -48,7 +51,7 @@ function tryClaim(db: Database, { callId, round, attemptId, slot, late }: ClaimI
     if (call?.round !== round) return { kind: 'OVER', status: overStatus(call, round) };
     const attempt = await trx
       .selectFrom('attempts')
-      .select(['slot', 'number', 'started_at', 'ended_at'])
+      .select(['slot', 'number', 'started_at', 'ended_at', isPaused.as('paused')])
       .where('id', '=', attemptId)
       .executeTakeFirstOrThrow();
     // Ended behind this run's back, on the line or in the queue: another run of the call has the say, or none.
@@ -59,6 +62,7 @@ function tryClaim(db: Database, { callId, round, attemptId, slot, late }: ClaimI
     // An attempt of a run that was reset is still on the line: the reconciler hangs it up.
     if (call.status === 'IN_PROGRESS') return { kind: 'NUMBER_BUSY' };
     if (isFinal(call.status)) return { kind: 'OVER', status: overStatus(call, round) };
+    if (attempt.paused) return { kind: 'PAUSED' };
 
     const number = call.attempts + 1;
     const begun = await trx
@@ -97,7 +101,7 @@ export interface DialRow {
   externalCallId: string | null;
   inDoubt: boolean;
   ended: boolean;
-  /** Since the attempt began, by PostgreSQL's clock. */
+  /** Since the attempt began, or since dialling was last resumed, by PostgreSQL's clock. */
   elapsedSeconds: number;
 }
 
@@ -117,7 +121,11 @@ export async function readDial(db: Database, attemptId: string): Promise<DialRow
       'attempts.in_doubt as inDoubt',
       'attempts.ended_at as endedAt',
       eb
-        .cast<number>(sql`extract(epoch from clock_timestamp() - attempts.started_at)`, 'double precision')
+        .cast<number>(
+          sql`extract(epoch from clock_timestamp()
+                - greatest(attempts.started_at, (select resumed_at from control)))`,
+          'double precision',
+        )
         .as('elapsedSeconds'),
     ])
     .where('attempts.id', '=', attemptId)
@@ -136,18 +144,24 @@ export interface Doubt {
 
 /**
  * The provider is about to be asked to place the call: from now on it may be on the line. Excludes the attempt's end, so
- * that whoever ends an attempt whose line is known to be down knows that it stays down.
+ * that whoever ends an attempt whose line is known to be down knows that it stays down; and a pause, so that no request
+ * leaves after it.
  *
- * @returns undefined where the attempt has ended: it may not be dialled any more
+ * @returns ENDED, or PAUSED, where it may not be dialled any more, or not now
  */
-export async function noteDoubt(db: Database, attemptId: string): Promise<Doubt | undefined> {
-  const { rows } = await sql<Doubt>`
-    update attempts
-       set in_doubt = true, asked_at = clock_timestamp()
-      from (select id, in_doubt from attempts where id = ${attemptId} for update) as before
-     where attempts.id = before.id and attempts.ended_at is null
-    returning before.in_doubt as before, asked_at::text as "askedAt"`.execute(db);
-  return rows[0];
+export async function noteDoubt(db: Database, attemptId: string): Promise<Doubt | 'ENDED' | 'PAUSED'> {
+  const { rows } = await sql<{ before: boolean; ended: boolean; askedAt: string | null }>`
+    with before as (select id, in_doubt, ended_at from attempts where id = ${attemptId} for update),
+         noted as (
+           update attempts set in_doubt = true, asked_at = clock_timestamp()
+             from before
+            where attempts.id = before.id and attempts.ended_at is null and not ${isPaused}
+           returning attempts.id, asked_at::text)
+    select before.in_doubt as before, before.ended_at is not null as ended, noted.asked_at as "askedAt"
+      from before left join noted on noted.id = before.id`.execute(db);
+  const [row] = rows;
+  if (row === undefined || row.ended) return 'ENDED';
+  return row.askedAt === null ? 'PAUSED' : { before: row.before, askedAt: row.askedAt };
 }
 
 /**

@@ -29,6 +29,10 @@ export const sessionLocks = {
   webhooks: 728_303,
   /** Held while it sleeps (migration 0007). */
   webhooksSleep: 728_304,
+  /** Its holder tells Redis of the pause switch. */
+  pauseSwitch: 728_305,
+  /** Held while it sleeps. */
+  pauseSwitchSleeps: 728_306,
 } as const;
 
 /**

@@ -5,7 +5,10 @@ import type { Database } from './database';
 export interface Turn {
   /** From when the attempt joined the queue until it held its slot. */
   waitedSeconds: number;
-  /** From when the slot's last attempt ended, where this one waited by then; else null: the slot was idle for want of calls. */
+  /**
+   * From when the slot's last attempt ended, where this one waited by then; else null: the slot was idle for want of calls,
+   * or because dialling was paused.
+   */
   slotIdleSeconds: number | null;
 }
 
@@ -19,6 +22,7 @@ export async function readTurn(db: Database, attemptId: string): Promise<Turn | 
         select ended_at from attempts
          where slot = began.slot and started_at is not null
            and ended_at >= began.queued_at and ended_at <= began.started_at
+           and ended_at >= coalesce((select resumed_at from control), '-infinity')
          order by ended_at desc limit 1
       ) as last on true
      where began.id = ${attemptId} and began.started_at is not null`.execute(db);

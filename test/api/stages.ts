@@ -12,6 +12,7 @@ import type { Call } from '../../src/call/call';
 import type { Database } from '../../src/store/database';
 import { newCall } from '../store/records';
 import { insertCalls } from '../../src/store/accepted-calls';
+import { pauseDialling } from '../../src/store/control';
 
 /** What must be there before the example of a route gets the answer that the document shows, by route and status. */
 export const stages: Record<string, (db: Database) => Promise<unknown>> = {
@@ -40,6 +41,7 @@ export const stages: Record<string, (db: Database) => Promise<unknown>> = {
   'GET /metrics 200': (db) => put(db, completedCall),
   'GET /board 200': putBoard,
   'GET /statistics 200': putAttempt,
+  'POST /control/resume 200': (db) => pauseDialling(db, null),
 };
 
 /** Every table of the record, emptied. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import type { Call, Problem, Stats } from '../../src/client';
+import type { Call, Control, Problem, Stats } from '../../src/client';
 import { jsonLines, runCalls, startCalls, type Outcome } from '../support/calls-command';
 import { Service } from '../support/service';
 
@@ -204,7 +204,18 @@ test('calls stats counts calls and slots', async () => {
   const { stdout } = await calls('stats');
   expect(stdout).toMatch(/^COMPLETED +\d+$/m);
   expect(stdout).toMatch(/^slots +\d+ of 30 held, \d+ waiting$/m);
+  expect(stdout).toMatch(/^dialling +not paused$/m);
   expect(jsonLines<Stats>(await calls('stats', '--json'))[0]?.slots.limit).toBe(30);
+});
+
+test('calls pause stops dialling, with its reason, which calls stats shows until calls resume', async () => {
+  const paused = await calls('pause', '--reason', 'wrong script');
+  expect([paused.code, paused.stderr]).toEqual([0, '']);
+  expect(paused.stdout).toMatch(/^dialling: paused since \d{4}-\d\d-\d\d .*Z: wrong script\n$/);
+  expect((await calls('stats')).stdout).toMatch(/^dialling +paused since .*: wrong script$/m);
+  expect(jsonLines<Control>(await calls('pause', '--json'))[0]?.pause?.reason).toBe('wrong script');
+  expect(await calls('resume')).toMatchObject({ code: 0, stdout: 'dialling: not paused\n' });
+  expect(jsonLines<Control>(await calls('resume', '--json'))).toEqual([{ pause: null }]);
 });
 
 describe('exit codes', () => {

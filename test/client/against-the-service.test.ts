@@ -59,6 +59,24 @@ test('calls and slots are counted', async () => {
   expect(slots).toEqual({ limit: 30, held: 0, waiting: 0 });
 });
 
+test('dialling is paused and resumed, and what waits for it is on the board', async () => {
+  expect(await client.pause('by the client')).toMatchObject({ pause: { reason: 'by the client' } });
+  const { id } = await client.create(request());
+  const waiting = await waitUntil('it waits', async () => {
+    const { queue } = await client.board({ limit: 200 });
+    return queue.calls.find(({ callId, place }) => callId === id && place !== null);
+  });
+  expect(waiting).toMatchObject({ waitsFor: 'PAUSE', startsAbout: null, attempt: 1 });
+  expect(await client.control()).toEqual(await client.pause());
+  expect(await client.resume()).toEqual({ pause: null });
+  await client.waitUntilFinal(id, { timeoutSeconds: 60 });
+  const { totals } = await client.statistics({
+    from: new Date(Date.now() - 3_600_000),
+    to: new Date(Date.now() + 60_000),
+  });
+  expect(totals.completed).toBeGreaterThan(0);
+});
+
 test('a service that starts again while a call is waited for is waited through', async () => {
   const { id } = await client.create(request());
   let looks = 0;

@@ -28,6 +28,7 @@ const keys = {
   holders: '{slots}:holders',
   owners: '{slots}:owners',
   unclaimed: '{slots}:unclaimed',
+  switch: '{slots}:switch',
 };
 
 /** The semaphore on a Redis and a PostgreSQL of its own, both real; attempts are real rows. */
@@ -54,9 +55,10 @@ export class SlotsUnderTest {
     return new SlotsUnderTest(this.db, redis, () => Promise.resolve());
   }
 
-  /** Neither calls nor slots: Redis is empty, as it is when it lost its data. */
+  /** Neither calls nor slots, nor a pause: Redis is empty, as it is when it lost its data. */
   async empty(): Promise<void> {
     await this.db.deleteFrom('calls').execute();
+    await this.db.deleteFrom('control').execute();
     await this.redis.flushdb();
   }
 
@@ -145,7 +147,7 @@ export class SlotsUnderTest {
 
   /** What Redis believes, in tickets' attempt ids. */
   async state() {
-    const [epoch, limit, free, queue, holders, owners, unclaimed] = await Promise.all([
+    const [epoch, limit, free, queue, holders, owners, unclaimed, turn] = await Promise.all([
       this.redis.get(keys.epoch),
       this.redis.get(keys.limit),
       this.redis.zrange(keys.free, '0', '-1'),
@@ -153,6 +155,7 @@ export class SlotsUnderTest {
       this.redis.hgetall(keys.holders),
       this.redis.hgetall(keys.owners),
       this.redis.zrange(keys.unclaimed, '0', '-1'),
+      this.redis.get(keys.switch),
     ]);
     return {
       epoch,
@@ -164,6 +167,8 @@ export class SlotsUnderTest {
       /** Slot by attempt id. */
       slots: new Map(Object.entries(holders).map(([word, slot]) => [attemptIdOf(word), Number(slot)])),
       unclaimed: unclaimed.map(attemptIdOf),
+      /** Of the pause switch: odd while dialling is paused. */
+      turn: turn === null ? undefined : Number(turn),
     };
   }
 
@@ -176,11 +181,11 @@ export class SlotsUnderTest {
 
   /** What holds between any two operations while the limit has not been lowered. */
   async expectSound(): Promise<void> {
-    const { limit, free, queue, held, slots, unclaimed } = await this.state();
+    const { limit, free, queue, held, slots, unclaimed, turn = 0 } = await this.state();
     expect([...free, ...held.keys()].sort((a, b) => a - b)).toEqual(Array.from({ length: limit }, (_, i) => i + 1));
     expect(new Map([...slots].map(([attemptId, slot]) => [slot, attemptId]))).toEqual(held);
     expect(slots.size).toBe(held.size);
-    expect(queue.length > 0 && free.length > 0).toBe(false);
+    if (turn % 2 === 0) expect(queue.length > 0 && free.length > 0).toBe(false);
     expect(queue.filter((attemptId) => slots.has(attemptId))).toEqual([]);
     expect(unclaimed.filter((attemptId) => !slots.has(attemptId))).toEqual([]);
   }

@@ -1,6 +1,6 @@
 import { endAttempt } from '../../src/store/attempts';
 import type { Database } from '../../src/store/database';
-import { clearDoubt, noteDoubt, recordOnTheLine } from '../../src/store/dials';
+import { clearDoubt, noteDoubt, recordOnTheLine, type Doubt } from '../../src/store/dials';
 import { listStrayLines, readLine } from '../../src/store/orphans';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { callOnSlot, claim } from './records';
@@ -23,6 +23,12 @@ const end = (attemptId: string, lineSeen?: string) =>
       endAttempt(trx, attemptId, { outcome: 'CANCELED', failureReason: null, durationSec: null }, lineSeen),
     );
 
+async function doubtOf(attemptId: string): Promise<Doubt> {
+  const doubt = await noteDoubt(db, attemptId);
+  if (typeof doubt === 'string') throw new Error(doubt);
+  return doubt;
+}
+
 const seenOf = async (attemptId: string) => (await readLine(db, attemptId))?.seen;
 
 test('of a dial and an end at the same moment one comes about, never both', async () => {
@@ -31,8 +37,8 @@ test('of a dial and an end at the same moment one comes about, never both', asyn
     const { attemptId } = await callOnSlot(db, 1);
     const seen = await seenOf(attemptId);
     const [doubt, ended] = await Promise.all([noteDoubt(db, attemptId), end(attemptId, seen)]);
-    expect(doubt === undefined).toBe(ended !== undefined);
-    came[doubt === undefined ? 'ended' : 'dialled']++;
+    expect(doubt === 'ENDED').toBe(ended !== undefined);
+    came[doubt === 'ENDED' ? 'ended' : 'dialled']++;
     await end(attemptId);
   }
   expect(came.dialled + came.ended).toBe(100);
@@ -41,7 +47,7 @@ test('of a dial and an end at the same moment one comes about, never both', asyn
 test('an attempt that has ended is neither dialled for nor claimed again', async () => {
   const { call, attemptId } = await callOnSlot(db, 1);
   await end(attemptId);
-  expect(await noteDoubt(db, attemptId)).toBeUndefined();
+  expect(await noteDoubt(db, attemptId)).toBe('ENDED');
   expect(await claim(db, call, attemptId, 1)).toEqual({ kind: 'OVER', status: 'SUPERSEDED' });
   expect(await readLine(db, attemptId)).toBeUndefined();
 });
@@ -49,11 +55,11 @@ test('an attempt that has ended is neither dialled for nor claimed again', async
 test('a line that changed since it was looked at keeps its attempt: asked for, refused, or accepted in between', async () => {
   const { call, attemptId } = await callOnSlot(db, 1);
   const before = await seenOf(attemptId);
-  const doubt = await noteDoubt(db, attemptId);
+  const doubt = await doubtOf(attemptId);
   expect(await end(attemptId, before)).toBeUndefined();
 
   const doubted = await seenOf(attemptId);
-  if (doubt) await clearDoubt(db, attemptId, doubt);
+  await clearDoubt(db, attemptId, doubt);
   expect(await end(attemptId, doubted)).toBeUndefined();
   // Down again, as at first, and yet not the same: it was asked for in between.
   expect(await end(attemptId, before)).toBeUndefined();
@@ -67,10 +73,10 @@ test('a line that changed since it was looked at keeps its attempt: asked for, r
 
 test('a try that was not placed ends no other try’s doubt', async () => {
   const { attemptId } = await callOnSlot(db, 1);
-  const [first, second] = [await noteDoubt(db, attemptId), await noteDoubt(db, attemptId)];
-  expect([first?.before, second?.before]).toEqual([false, true]);
-  expect(first && (await clearDoubt(db, attemptId, first))).toBe(false);
-  expect(second && (await clearDoubt(db, attemptId, second))).toBe(true);
+  const [first, second] = [await doubtOf(attemptId), await doubtOf(attemptId)];
+  expect([first.before, second.before]).toEqual([false, true]);
+  expect(await clearDoubt(db, attemptId, first)).toBe(false);
+  expect(await clearDoubt(db, attemptId, second)).toBe(true);
 });
 
 test('a call placed for an attempt that has ended is known as astray, and is not taken for the call’s', async () => {

@@ -46,6 +46,7 @@ export class Carrier {
   private constructor(
     readonly config: Config,
     readonly db: Database,
+    readonly databaseUrl: string,
     readonly redis: Redis,
     readonly namespace: Awaited<ReturnType<typeof createTestNamespace>>,
     readonly starter: Starter,
@@ -69,12 +70,12 @@ export class Carrier {
     quietRuntime();
     const config = readConfig({ RETRY_INITIAL_SECONDS: '0.2', ...process.env, ...settings });
     const log = createLog('test', 'silent');
-    const [{ db, drop }, namespace] = await Promise.all([createTestDatabase(), createTestNamespace(settings)]);
+    const [{ db, url, drop }, namespace] = await Promise.all([createTestDatabase(), createTestNamespace(settings)]);
     const redis = openRedis(await emptyRedisDatabase(), log);
     await redis.connect();
     const starter = new Starter({ db, temporal: namespace.client, policy: config, log });
     const semaphore = new Semaphore(redis, db, config.MAX_CONCURRENT_CALLS, log);
-    return new Carrier(config, db, redis, namespace, starter, semaphore, drop);
+    return new Carrier(config, db, url, redis, namespace, starter, semaphore, drop);
   }
 
   private worker: Worker | undefined;

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 export type Fate = 'DONE' | 'GRANTS_LOST' | 'REPLY_LOST' | 'CRASHED';
 
 /** What Redis can lose: all it has; what it was told since a copy was made, as by a restart; one key alone. */
-const lostAlone = ['epoch', 'limit', 'free', 'queue', 'holders', 'owners', 'unclaimed'] as const;
+const lostAlone = ['epoch', 'limit', 'free', 'queue', 'holders', 'owners', 'unclaimed', 'switch'] as const;
 export type Loss = 'ALL' | 'SINCE_COPY' | (typeof lostAlone)[number];
 
 const fate = fc.oneof(
@@ -32,6 +32,7 @@ const anyStep = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: kind('RESEND'), fate }) },
   { weight: 1, arbitrary: fc.record({ kind: kind('AUDIT') }) },
   { weight: 2, arbitrary: fc.record({ kind: kind('LOSE'), what: fc.constantFrom<Loss>('ALL', ...lostAlone) }) },
+  { weight: 2, arbitrary: fc.record({ kind: kind('SWITCH'), to: fc.constantFrom('PAUSE', 'RESUME'), fate }) },
   { weight: 2, arbitrary: fc.record({ kind: kind('LIMIT'), limit: fc.integer({ min: 1, max: 4 }), fate }) },
 );
 export type Step = { kind: 'COPY' } | (typeof anyStep extends fc.Arbitrary<infer T> ? T : never);
@@ -64,6 +65,14 @@ const grantForgotten: Step[] = [
   { kind: 'LOSE', what: 'unclaimed' },
   { kind: 'AUDIT' },
 ];
+/** All are paused at once: a grant that was heard of, a claim that was confirmed, and one that waits. */
+const paused: Step[] = [
+  { kind: 'ENQUEUE', priority: 3, fate: 'DONE' },
+  { kind: 'ENQUEUE', priority: 3, fate: 'REPLY_LOST' },
+  { kind: 'SWITCH', to: 'PAUSE', fate: 'CRASHED' },
+  { kind: 'GO_ON', whose: 0, fate: 'DONE' },
+  { kind: 'END', whose: 0, fate: 'DONE' },
+];
 /** Redis comes back with what it had a moment ago. */
 const restarted = fc
   .array(anyStep, { minLength: 1, maxLength: 4 })
@@ -72,7 +81,7 @@ const restarted = fc
 const scene = fc.oneof(
   { weight: 24, arbitrary: anyStep.map((one) => [one]) },
   { weight: 2, arbitrary: fc.constantFrom(overtaken, putOut, putOut) },
-  { weight: 1, arbitrary: fc.constantFrom(queueLost, grantForgotten) },
+  { weight: 1, arbitrary: fc.constantFrom(queueLost, grantForgotten, paused) },
   { weight: 2, arbitrary: restarted },
 );
 

@@ -9,6 +9,7 @@ import { resendGrants } from '../../../src/reconciler/resend-grants';
 import type { Grant, Semaphore } from '../../../src/slots/semaphore';
 import { signalGrants } from '../../../src/slots/signal-grants';
 import { findSlotHolder } from '../../../src/store/attempts';
+import { pauseDialling, resumeDialling } from '../../../src/store/control';
 import type { SlotsUnderTest } from '../slots-under-test';
 import { Invariants } from './invariants';
 import { Lives, type Life, type Stage } from './life';
@@ -24,6 +25,8 @@ export class World {
   private readonly lives = new Lives();
   private readonly invariants: Invariants;
   private copy: Map<string, Buffer> | undefined;
+  /** By the record. */
+  private isPaused = false;
   /** In the order in which they first learnt of a slot. */
   private readonly granted = new Set<string>();
 
@@ -87,6 +90,8 @@ export class World {
         return this.lose(step.what);
       case 'LIMIT':
         return this.changeLimit(step.limit, step.fate);
+      case 'SWITCH':
+        return this.turnSwitch(step.to, step.fate);
     }
   }
 
@@ -128,7 +133,10 @@ export class World {
 
   private async claim(life: Life, slot: number, fate: Fate): Promise<void> {
     const kind = await this.slots.tryClaim(life.attempt, slot);
+    if (kind === 'PAUSED') return this.holdBack(life, fate);
     expect(['CLAIMED', 'SLOT_TAKEN']).toContain(kind);
+    // What was claimed before, and whose answer was lost, stays claimed.
+    expect(this.isPaused && !life.claimed).toBe(false);
     if (kind === 'CLAIMED') life.claimed = true;
     life.stage = { at: kind === 'CLAIMED' ? 'CLAIMED' : 'FENCED', slot };
     if (fate !== 'CRASHED') await this.goOn(life, fate);
@@ -141,6 +149,17 @@ export class World {
     expect(value).toBe(slot);
     if (fate !== 'REPLY_LOST') life.stage = { at: 'TALKING' };
     await this.tell(grants, fate);
+  }
+
+  /** Dialling is paused: Redis learns of it, the slot goes back, and the attempt asks anew. */
+  private async holdBack(life: Life, fate: Fate): Promise<void> {
+    expect(this.isPaused).toBe(true);
+    if (fate === 'CRASHED') return;
+    await this.tell((await this.semaphore.adoptSwitch()).grants, fate);
+    await this.tell((await this.semaphore.release(life.attempt)).grants, fate);
+    if (fate === 'REPLY_LOST') return;
+    life.told = undefined;
+    life.stage = { at: 'ASKING' };
   }
 
   /** The record has the slot on another: Redis learns whose it is, and the attempt asks anew. */
@@ -223,9 +242,19 @@ export class World {
     if (fate !== 'CRASHED') await this.tell((await this.semaphore.adoptLimit()).grants, fate);
   }
 
+  private async turnSwitch(to: 'PAUSE' | 'RESUME', fate: Fate): Promise<void> {
+    const { db } = this.slots;
+    const { pause } = await (to === 'PAUSE' ? pauseDialling(db, null) : resumeDialling(db));
+    this.isPaused = pause !== null;
+    expect(this.isPaused).toBe(to === 'PAUSE');
+    if (fate !== 'CRASHED') await this.tell((await this.semaphore.adoptSwitch()).grants, fate);
+  }
+
   /** All that crashed is taken again and the reconciler comes round; then the calls end, one by one. */
   async recover(): Promise<void> {
     const resend = { kind: 'RESEND', fate: 'DONE' } as const;
+    // Nobody hears of it but the reconciler.
+    await this.take({ kind: 'SWITCH', to: 'RESUME', fate: 'CRASHED' });
     // The second for grants that the first one gave where it built the state anew, or that the audit gave.
     for (const step of [resend, { kind: 'AUDIT' } as const, resend]) {
       await this.take({ kind: 'PASS_TIME', seconds: longSeconds });
