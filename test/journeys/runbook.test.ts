@@ -175,14 +175,17 @@ test('all that failed in a time for a reason are started again, by our command a
   for (const command of commands.filter(({ tool }) => tool === 'tctl')) await type(command, await failed());
 });
 
-test('stop dialling now: what waits can be withdrawn for good', async () => {
+test('stop dialling now: dialling is paused and resumed, and what waits can be withdrawn for good', async () => {
   release = stage.holdTheLine();
   const held = [await onTheLine(), await onTheLine()];
   const waiting = await place();
   await untilListed('CallStatus="PENDING" AND ExecutionStatus="Running"', 1);
-  for (const command of commandsUnder('Stop dialling now').filter(({ tool }) => tool === 'temporal')) {
-    await type(command);
-  }
+  const commands = commandsUnder('Stop dialling now');
+  const [pause, stats, resume] = commands.filter(({ tool }) => tool === 'calls');
+  await type(pause!);
+  expect(await type(stats!)).toMatch(/^dialling +paused since .*: wrong script$/m);
+  expect(await type(resume!)).toBe('dialling: not paused\n');
+  for (const command of commands.filter(({ tool }) => tool === 'temporal')) await type(command);
   await untilStatus(waiting, 'CANCELED');
   for (const id of held) expect(await stage.service.call(id)).toMatchObject({ status: 'IN_PROGRESS' });
 });
