@@ -69,7 +69,8 @@ export class ApiDocument {
 
   /** @throws Error that says what is missing where route, method, status, media type, headers or body are not described */
   hold(method: string, path: string, answer: SeenAnswer): void {
-    const { pathname } = new URL(path, 'http://api');
+    // Not as a second argument: `//calls` would be a host.
+    const { pathname } = new URL(`http://api${path}`);
     if (undescribed.test(pathname)) return;
     const template = this.routes.find(({ pattern }) => pattern.test(pathname))?.template;
     if (template === undefined) {
