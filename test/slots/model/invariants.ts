@@ -1,4 +1,5 @@
 import { listSlotHolders } from '../../../src/store/attempts';
+import { turnOfSwitch } from '../../../src/store/control';
 import type { SlotsUnderTest } from '../slots-under-test';
 import type { Life, Lives } from './life';
 import type { Loss } from './story';
@@ -57,7 +58,8 @@ export class Invariants {
     const [state, inProgress] = [await this.slots.state(), await listSlotHolders(this.slots.db)];
     const record = new Map(inProgress.map(({ attemptId, slot }) => [attemptId, slot]));
     if (this.broken && this.isWhole(state)) {
-      // Built anew: heads of the queue are forgotten, and what was lost unseen is there again.
+      // Built anew: heads of the queue are forgotten, what was lost unseen is there again, and a pause is known.
+      expect(state.turn).toBe(await turnOfSwitch(this.slots.db));
       this.broken = false;
       this.last = undefined;
       this.putOut.clear();
