@@ -41,6 +41,11 @@ export class Child {
     return this.process.exitCode !== null || this.process.signalCode !== null;
   }
 
+  /** Everything it has written. */
+  output(): string {
+    return readFileSync(this.log, 'utf8');
+  }
+
   send(message: Serializable): void {
     if (this.process.connected) this.process.send(message);
   }
@@ -83,7 +88,7 @@ export class Child {
   }
 
   private failure(what: string): InfraError {
-    const end = readFileSync(this.log, 'utf8').trimEnd().slice(-shownCharacters);
+    const end = this.output().trimEnd().slice(-shownCharacters);
     return new InfraError(`${this.plan.name} ${what}; its log is ${this.log} and ends with:\n${end}`);
   }
 }

@@ -34,7 +34,7 @@ const warmUpRequests = 50;
 runOnce(async (input: LoadInput): Promise<LoadResult> => {
   const pool = new Pool(input.origin, { connections: input.connections, pipelining: 1 });
   const load = new Load(input, pool);
-  if (input.seconds !== undefined) await load.warmUp();
+  if (input.count === undefined || 'paths' in input.send) await load.warmUp();
   const result = await load.run();
   await pool.close();
   return result;

@@ -45,7 +45,7 @@ async function measure(
 ): Promise<void> {
   const machine = describeMachine(backing.places.data);
   const stub = await Stub.start(children);
-  const stage: Stage = { backing, children, signal, stub, quick: options.quick, say };
+  const stage: Stage = { backing, children, signal, stub, quick: options.quick, rounds: options.rounds, say };
   const book = new Book();
   const chosen = figures.filter(({ name }) => options.only.length === 0 || options.only.includes(name));
   const startedAt = new Date();

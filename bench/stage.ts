@@ -16,6 +16,7 @@ export interface Stage {
   stub: Stub;
   /** Tiny rounds, which show that all works and nothing else. */
   quick: boolean;
+  rounds: number;
   say: (line: string) => void;
 }
 

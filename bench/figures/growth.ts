@@ -1,0 +1,118 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
+import { ours, type Measure } from '../book';
+import { coresBetween, residentMegabytes } from '../cpu';
+import type { Figure } from '../figure';
+import { Service } from '../service';
+import { quantile } from '../spread';
+import { cpuOf, type Stage } from '../stage';
+import { coresTold } from '../report';
+import { runLoad } from '../systems';
+import { endPaced, untilOnTheLine } from './hand-over';
+import { callAt } from '../requests';
+import type { Book } from '../book';
+
+const figure = 'growth';
+const slots = 30;
+const batchSize = 1_000;
+const handOvers = { full: 40, quick: 10 };
+const postsPerSecond = 50;
+const ourRoles = ['api', 'worker', 'bridge'];
+const idleCores = 0.03;
+const times = 1.3;
+
+/** Whether what waits makes anything slower. It takes hours to let so many wait, so each level is measured in its turn. */
+export const growth: Figure = {
+  name: figure,
+  about: 'hand-over, CPU while nothing moves, memory and POST p99 with more and more calls waiting',
+  round: async (stage, book, round) => {
+    // All its rounds are done in the first: the calls that wait are let wait once.
+    if (round > 1) return;
+    const levels = stage.quick ? [100, 300] : [100, 10_000, 100_000];
+    const service = await Service.open(stage);
+    try {
+      await service.start('api', 'worker', 'bridge');
+      for (const level of levels) {
+        await letWait(stage, service, level);
+        for (let measured = 1; measured <= stage.rounds; measured++)
+          await measureAt(stage, service, book, level, measured);
+      }
+    } finally {
+      await service.close();
+    }
+  },
+};
+
+let accepted = 0;
+
+/** With calls on all slots, which stay there, and so many behind them, each with its workflow. */
+async function letWait(stage: Stage, service: Service, level: number): Promise<void> {
+  const startedAt = performance.now();
+  const { slots: use } = await service.counts();
+  const missing = level + slots - use.held - use.waiting;
+  for (let left = missing; left > 0; left -= batchSize) {
+    const calls = Array.from({ length: Math.min(batchSize, left) }, () => callAt(accepted++, { firstNumber: 0 }));
+    const response = await fetch(`${service.url}/calls/batch`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ calls }),
+      signal: stage.signal,
+    });
+    if (!response.ok) throw new Error(`POST /calls/batch: ${response.status} ${await response.text()}`);
+    await response.body?.cancel();
+  }
+  await untilOnTheLine(stage, slots);
+  await service.until(`${level} waiting`, ({ slots: { waiting } }) => waiting >= level, 12 * 3_600);
+  stage.say(
+    `growth: ${level.toLocaleString('en')} waiting after ${Math.round((performance.now() - startedAt) / 1_000)} s`,
+  );
+  await pause(stage.quick ? 3_000 : 30_000, undefined, { signal: stage.signal });
+}
+
+async function measureAt(stage: Stage, service: Service, book: Book, level: number, measured: number): Promise<void> {
+  const first = level === 100;
+  const write = (what: string, unit: string, value: number, target?: number): void => {
+    const measure: Measure = {
+      figure,
+      what: `${what}, ${level.toLocaleString('en')} waiting`,
+      unit,
+      better: 'less',
+      ...(target !== undefined && { target }),
+      ...(!first && { within: { times, of: `${what}, 100 waiting` } }),
+    };
+    book.add(measure, ours, value);
+  };
+  const idle = await idleFor(stage, service, stage.quick ? 5 : 30);
+  const own = ourRoles.reduce((sum, role) => sum + (idle[role] ?? 0), 0);
+  write('our processes while nothing moves', 'cores', own, idleCores);
+  book.note(figure, measured, ours, `${level} waiting, nothing moves: ${coresTold(idle)}`);
+  write('memory of our processes', 'MB', memoryOf(service));
+  const ended = await endPaced(stage, stage.quick ? handOvers.quick : handOvers.full);
+  write('hand-over p50', 'ms', quantile(ended, 0.5));
+  write('hand-over p99', 'ms', quantile(ended, 0.99));
+  write('POST /calls p99', 'ms', await slowestPost(stage, service));
+}
+
+async function idleFor(stage: Stage, service: Service, seconds: number): Promise<Record<string, number>> {
+  const before = cpuOf(stage, service.pids);
+  await pause(seconds * 1_000, undefined, { signal: stage.signal });
+  return coresBetween(before, cpuOf(stage, service.pids), seconds);
+}
+
+function memoryOf({ pids }: Service): number {
+  return Object.values(pids).reduce((sum, pid) => sum + residentMegabytes(pid), 0);
+}
+
+async function slowestPost(stage: Stage, { url }: Service): Promise<number> {
+  const count = postsPerSecond * (stage.quick ? 2 : 10);
+  const calls = { firstNumber: accepted };
+  accepted += count;
+  const { latencies } = await runLoad(stage, {
+    origin: url,
+    connections: 32,
+    send: { calls },
+    count,
+    perSecond: postsPerSecond,
+  });
+  return quantile(latencies, 0.99);
+}
