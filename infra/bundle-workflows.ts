@@ -10,6 +10,7 @@ import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
  */
 const dist = join(__dirname, '..');
 const workflowsPath = join(dist, 'src/workflows/index.js');
+const workflowInterceptorModules = [join(dist, 'src/workflows/trace-runs.js')];
 const failureConverterPath = join(dist, 'src/encryption/failure-converter.js');
 const bundles = {
   'workflow-bundle.js': {},
@@ -23,7 +24,8 @@ async function bundleWorkflows(): Promise<void> {
     const bundle = join(dist, name);
     const stamp = `${bundle}.inputs`;
     if (existsSync(bundle) && existsSync(stamp) && readFileSync(stamp, 'utf8') === inputs) continue;
-    const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN'), ...options });
+    const logger = new DefaultLogger('WARN');
+    const { code } = await bundleWorkflowCode({ workflowsPath, workflowInterceptorModules, logger, ...options });
     mkdirSync(dist, { recursive: true });
     const unfinished = `${bundle}.part`;
     writeFileSync(unfinished, code);

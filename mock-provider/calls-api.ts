@@ -47,7 +47,11 @@ export function createCallsApi(api: CallsApi): Hono<Env> {
     const body: unknown = await c.req.json().catch(() => undefined);
     const parsed = dialRequest.safeParse(body);
     if (!parsed.success) return c.json({ error: describeProblems(parsed.error) }, 400);
-    const result = api.dial({ ...parsed.data, idempotencyKey: c.req.header('Idempotency-Key') });
+    const result = api.dial({
+      ...parsed.data,
+      idempotencyKey: c.req.header('Idempotency-Key'),
+      traceparent: c.req.header('traceparent'),
+    });
     return answerDial(c, result, api.pause);
   });
 

@@ -10,6 +10,8 @@ export interface Dial {
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly webhookUrl: string;
   readonly idempotencyKey: string | undefined;
+  /** The caller's trace, as W3C Trace Context has it. */
+  readonly traceparent?: string | undefined;
   /** 1 for the first dial of this number that is placed, 2 for the second, … */
   readonly nth: number;
 }

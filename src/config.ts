@@ -131,6 +131,8 @@ const settings = z.object({
     )
     .default('info'),
   HEALTH_PORT: wholeNumber(0, 65535).optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url('http', 'https').optional(),
+  OTEL_TRACES_SAMPLER_ARG: decimal(0, 1).prefault('1'),
 });
 
 /**

@@ -14,6 +14,7 @@ import {
   type DeliveryInHand,
   type EndedTry,
 } from '../store/webhook-deliveries';
+import { inCall, SpanKind } from '../tracing';
 import { liveSecrets } from '../webhooks/secrets';
 import type { Answer, WebhookSender } from '../webhooks/webhook-sender';
 
@@ -65,7 +66,10 @@ export function tryDelivery({ db, sender, config }: TryDeliveryDeps) {
       const number = await beginTry(db, input, url);
       if (number === undefined) return { kind: 'WAIT', seconds: 0 };
       const secrets = endpoint ? liveSecrets(endpoint.secrets) : config.WEBHOOK_SIGNING_SECRETS;
-      const answer = await sender.send({ url, secrets, ...messageOf(delivery) });
+      const about = { kind: SpanKind.CLIENT, attributes: { 'event.type': delivery.event.type, 'webhook.try': number } };
+      const answer = await inCall(delivery.event.callId, 'send webhook', about, () =>
+        sender.send({ url, secrets, ...messageOf(delivery) }),
+      );
       const verdict = verdictOn(answer, config.WEBHOOK_RETRY_SCHEDULE_SECONDS[row.round_tries]);
       trySeconds.observe({ verdict: verdict.kind }, answer.durationMs / 1_000);
       await endTry(db, input, { number, outcome: answer, verdict }, config);

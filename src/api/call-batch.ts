@@ -48,7 +48,10 @@ export function postBatch({ db, config, starter, schemas }: CallBatchDeps): Endp
     handle: async (c) => {
       const key = idempotencyKeyOf(c);
       const { calls } = parseRequest(listOf(z.unknown()), await readJson(c, maxBytes));
-      const rows = calls.map((row, index) => readRow(schemas, row, key === undefined ? null : `batch:${key}/${index}`));
+      const traceparent = c.req.header('traceparent');
+      const rows = calls.map((row, index) =>
+        readRow(schemas, row, { key: key === undefined ? null : `batch:${key}/${index}`, traceparent }),
+      );
       const answered = inFlight.claim(key);
       const outcomes = await acceptRows({ db, config }, rows).finally(answered);
       void starter.handOffMany(outcomes.flatMap((outcome) => (outcome.status === 'ACCEPTED' ? outcome.row : [])));

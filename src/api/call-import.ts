@@ -31,6 +31,7 @@ interface Import {
   upload: Upload;
   readRecord: Parameters<typeof rowsOf>[1];
   key: string | undefined;
+  traceparent: string | undefined;
 }
 
 /** `POST /calls/import`: a CSV file of calls, each accepted or refused by itself. */
@@ -79,12 +80,13 @@ export function importCalls(deps: CallImportDeps): Endpoint {
       });
       const close = () => upload.close().finally(answered);
       try {
+        const traceparent = c.req.header('traceparent');
         const { readRecord } = await inspectRows(upload, deps.schemas, maxRows);
         return streamed(c, {
           headers: { 'Content-Type': 'application/x-ndjson' },
           log: deps.log,
           done: close,
-          parts: () => reportOf(deps, { upload, readRecord, key }, c.req.path),
+          parts: () => reportOf(deps, { upload, readRecord, key, traceparent }, c.req.path),
         });
       } catch (error) {
         await close();
@@ -95,7 +97,7 @@ export function importCalls(deps: CallImportDeps): Endpoint {
 }
 
 /** Makes the calls, and says of each row what became of it; the next rows wait until that was read. */
-async function* reportOf(deps: CallImportDeps, { upload, readRecord, key }: Import, path: string) {
+async function* reportOf(deps: CallImportDeps, { upload, readRecord, key, traceparent }: Import, path: string) {
   const summary = { rows: 0, accepted: 0, replayed: 0, refused: 0 };
   try {
     for await (const rows of inGroups(rowsOf(upload, readRecord), rowsPerStatement)) {
@@ -104,7 +106,10 @@ async function* reportOf(deps: CallImportDeps, { upload, readRecord, key }: Impo
       const incoming = rows.map((row, index) =>
         row instanceof CallError
           ? row
-          : readRow(deps.schemas, row, key === undefined ? null : `import:${key}/${first + index}`),
+          : readRow(deps.schemas, row, {
+              key: key === undefined ? null : `import:${key}/${first + index}`,
+              traceparent,
+            }),
       );
       const outcomes = await acceptRows(deps, incoming);
       for (const { status } of outcomes) summary[counters[status]]++;

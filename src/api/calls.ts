@@ -76,7 +76,8 @@ export function postCall({ db, config, starter, schemas }: CallsDeps): Endpoint 
       const requestKey = key === undefined ? null : `http:${key}`;
       const answered = inFlight.claim(key);
       try {
-        const acceptance = await door.accept({ request, requestKey, source: null });
+        const traceparent = c.req.header('traceparent');
+        const acceptance = await door.accept({ request, requestKey, source: null, traceparent });
         if (acceptance.kind === 'ACCEPTED') starter.handOffSoon(acceptance.row);
         return answerTo(c, acceptance);
       } finally {

@@ -9,6 +9,7 @@ import { registry, secondsSince, waitBuckets } from '../metrics';
 import { eventNotices, markPublished, readOutbox } from '../store/call-events';
 import { startLeader } from '../store/leader';
 import { sessionLocks, type Session } from '../store/session';
+import { beginInCall, SpanKind } from '../tracing';
 import type { Broker, OutgoingMessage, Producer } from './broker';
 
 export interface RelayDeps {
@@ -73,10 +74,15 @@ async function relayBatch({ topic, config }: RelayDeps, session: Session, produc
   const entries = await readOutbox(session.db, eventsPerBatch);
   if (entries.length === 0) return 0;
   const topicKey = topicKeyOf(config);
-  await producer.send(
-    topic ?? topics.events,
-    entries.map(({ event }) => messageOf(event, topicKey)),
-  );
+  const sendings = entries.map(({ event }) => ({ event, span: beginSending(event) }));
+  try {
+    await producer.send(
+      topic ?? topics.events,
+      sendings.map(({ event, span }) => messageOf(event, topicKey, span.headers)),
+    );
+  } finally {
+    for (const { span } of sendings) span.end();
+  }
   for (const { event } of entries) lagSeconds.observe(secondsSince(Date.parse(event.at)));
   session.ended.throwIfAborted();
   await markPublished(
@@ -86,11 +92,22 @@ async function relayBatch({ topic, config }: RelayDeps, session: Session, produc
   return entries.length;
 }
 
-function messageOf(event: CallEvent | CallRejectedEvent, topicKey: ReturnType<typeof topicKeyOf>): OutgoingMessage {
+function beginSending(event: CallEvent | CallRejectedEvent) {
+  return beginInCall(event.callId, 'send event', {
+    kind: SpanKind.PRODUCER,
+    attributes: { 'event.type': event.type, 'event.sequence': event.sequence },
+  });
+}
+
+function messageOf(
+  event: CallEvent | CallRejectedEvent,
+  topicKey: ReturnType<typeof topicKeyOf>,
+  traceHeaders: Record<string, string>,
+): OutgoingMessage {
   return {
     // Of a message that was rejected its own id, which its sender chose.
     key: event.type === 'call.rejected' ? topicKey(event.requestId ?? event.eventId) : event.callId,
     value: JSON.stringify(event),
-    headers: { 'event.id': event.eventId, 'event.type': event.type },
+    headers: { 'event.id': event.eventId, 'event.type': event.type, ...traceHeaders },
   };
 }

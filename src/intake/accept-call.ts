@@ -15,6 +15,7 @@ import {
 } from '../store/accepted-calls';
 import { findActiveCalls } from '../store/calls';
 import { isDeadlock, type CallRow, type Database } from '../store/database';
+import { traceAcceptance } from '../tracing';
 
 /** A valid request on its way in. */
 export interface IncomingCall {
@@ -26,6 +27,8 @@ export interface IncomingCall {
   requestKey: string | null;
   /** `<topic>/<partition>/<offset>` of its message: the same message never makes two calls. */
   source: string | null;
+  /** Of its request or message, as W3C Trace Context has it. */
+  traceparent?: string | undefined;
 }
 
 export type Acceptance =
@@ -57,6 +60,7 @@ export async function acceptCalls(
   policy: AcceptancePolicy,
   incoming: readonly IncomingCall[],
 ): Promise<Acceptance[]> {
+  const startedAt = Date.now();
   const candidates = incoming.map((one) => ({ ...one, newCall: newCallOf(one, policy) }));
   const answers = new Map<string, Acceptance>();
   let open = candidates;
@@ -76,10 +80,12 @@ export async function acceptCalls(
     for (const [id, reason] of reasons) answers.set(id, reason);
     open = heldBack.filter((candidate) => !answers.has(candidate.newCall.id));
   }
-  return candidates.flatMap(({ newCall, source }) => {
+  return candidates.flatMap(({ newCall, source, traceparent }) => {
     const answer = answers.get(newCall.id);
     if (answer === undefined) return [];
-    requestsAnswered.inc({ door: source === null ? 'http' : 'kafka', answer: answer.kind });
+    const door = source === null ? 'http' : 'kafka';
+    requestsAnswered.inc({ door, answer: answer.kind });
+    if (answer.kind === 'ACCEPTED') traceAcceptance(newCall.id, { door, startedAt, traceparent });
     return answer;
   });
 }

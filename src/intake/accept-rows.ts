@@ -20,12 +20,21 @@ export type RowOutcome =
  * One of many requests, or what is wrong with it.
  *
  * @param value the fields of `POST /calls`, and optionally a `requestId`, which is as good as an Idempotency-Key
- * @param key the row's own where it names no `requestId`
+ * @param of `key`: the row's own where it names no `requestId`; `traceparent`: of the request that brought all rows
  */
-export function readRow(schemas: RequestSchemas, value: unknown, key: string | null): IncomingCall | CallError {
+export function readRow(
+  schemas: RequestSchemas,
+  value: unknown,
+  of: { key: string | null; traceparent: string | undefined },
+): IncomingCall | CallError {
   try {
     const { requestId, ...request } = parseRequest(schemas.message, value);
-    return { request, requestKey: requestId === undefined ? key : `http:${requestId}`, source: null };
+    return {
+      request,
+      requestKey: requestId === undefined ? of.key : `http:${requestId}`,
+      source: null,
+      traceparent: of.traceparent,
+    };
   } catch (error) {
     if (error instanceof CallError) return error;
     throw error;

@@ -5,6 +5,7 @@ import { signalNames, type CallReported } from '../call/workflow-messages';
 import { findAttempt, findAttemptByExternalCallId } from '../store/attempts';
 import type { Database } from '../store/database';
 import { findReport, markDelivered, storeReport, type ProviderReport } from '../store/provider-reports';
+import { inCall, SpanKind } from '../tracing';
 
 /**
  * Stores what a webhook says before anything is done with it. The attempt our query names is believed unless that
@@ -21,7 +22,12 @@ export async function receiveReport(
   const named = namedAttemptId === null ? undefined : await findAttempt(db, namedAttemptId);
   const believed = named?.external_call_id === null || named?.external_call_id === report.externalCallId;
   const attempt = named && believed ? named : await findAttemptByExternalCallId(db, report.externalCallId);
-  await storeReport(db, report, attempt?.id ?? null);
+  const store = () => storeReport(db, report, attempt?.id ?? null);
+  if (attempt === undefined) await store();
+  else {
+    const of = { kind: SpanKind.SERVER, runId: attempt.run_id, attributes: { 'call.report': report.status } };
+    await inCall(attempt.call_id, 'receive report', of, store);
+  }
   return attempt?.id ?? null;
 }
 
@@ -50,7 +56,10 @@ export async function deliverReport(
       ...(late && { late }),
     };
     try {
-      await temporal.workflow.getHandle(workflowId(attempt.call_id)).signal(signalNames.callReported, reported);
+      const handle = temporal.workflow.getHandle(workflowId(attempt.call_id));
+      await inCall(attempt.call_id, 'signal report', { kind: SpanKind.CLIENT, runId: attempt.run_id }, () =>
+        handle.signal(signalNames.callReported, reported),
+      );
       told = true;
     } catch (error) {
       // No workflow, nobody to tell; the row of an attempt that has not ended is not this one's to end.

@@ -59,6 +59,7 @@ export function readRequestMessage(
         request,
         requestKey: requestId === null ? null : `kafka:${requestId}`,
         source: sourceOf(message, place),
+        traceparent: message.headers['traceparent']?.toString(),
       },
       place,
     };

@@ -13,6 +13,7 @@ import { registry, secondsSince, waitBuckets } from '../metrics';
 import { listRunIds } from '../store/attempts';
 import type { CallRow, Database } from '../store/database';
 import { clearHandoffs, listHandoffs, requireStart, startedLate, type DoneHandoff } from '../store/handoffs';
+import { inCall, SpanKind } from '../tracing';
 import { deleteHistories } from './delete-histories';
 import { unlessNotFound } from './unless-not-found';
 
@@ -144,7 +145,12 @@ export class Starter {
   }
 
   /** @returns undefined where the order stays to be carried out */
-  private async carryOut(row: CallRow, { late }: { late: boolean }): Promise<DoneHandoff | undefined> {
+  private carryOut(row: CallRow, options: { late: boolean }): Promise<DoneHandoff | undefined> {
+    const attributes = { 'call.handoff': row.handoff ?? '' };
+    return inCall(row.id, 'tell Temporal', { kind: SpanKind.CLIENT, attributes }, () => this.tell(row, options));
+  }
+
+  private async tell(row: CallRow, { late }: { late: boolean }): Promise<DoneHandoff | undefined> {
     const { db } = this.deps;
     switch (row.handoff) {
       case 'START': {

@@ -7,6 +7,7 @@ import { reportStatuses } from '../call/call';
 import { attemptParameter, callbackPath } from '../call/names';
 import type { Config } from '../config';
 import { momentBuckets, registry } from '../metrics';
+import { inStep, noteInSpan, SpanKind, traceHeaders } from '../tracing';
 import type { CallState, DialAnswer, DialRequest, Provider } from './provider';
 
 type ProviderSettings = Pick<Config, 'PROVIDER_BASE_URL' | 'PUBLIC_BASE_URL' | 'PROVIDER_TIMEOUT_SECONDS'>;
@@ -37,6 +38,11 @@ const notSupported = [404, 405, 501];
 
 /** Answers that say that nothing was placed. Other 5xx may come from a gateway behind which the call was placed. */
 const notNow = [429, 503];
+
+interface Init {
+  headers?: Record<string, string>;
+  body?: string;
+}
 
 type Operation = 'dial' | 'look_up' | 'hang_up';
 
@@ -104,21 +110,30 @@ export class HttpProvider implements Provider {
     return true;
   }
 
-  private async request(operation: Operation, method: string, path: string, init: RequestInit = {}): Promise<Response> {
+  private async request(operation: Operation, method: string, path: string, init: Init = {}): Promise<Response> {
     const measured = requestSeconds.startTimer({ operation });
     let outcome = 'no_answer';
     try {
-      const response = await fetch(`${this.settings.PROVIDER_BASE_URL}${path}`, {
-        ...init,
-        method,
-        redirect: 'manual',
-        signal: AbortSignal.timeout(this.settings.PROVIDER_TIMEOUT_SECONDS * 1_000),
+      const response = await inStep(`provider ${operation}`, { kind: SpanKind.CLIENT }, async () => {
+        const answer = await this.send(method, path, init);
+        noteInSpan({ 'http.response.status_code': answer.status });
+        return answer;
       });
       outcome = `${Math.floor(response.status / 100)}xx`;
       return response;
     } finally {
       measured({ outcome });
     }
+  }
+
+  private send(method: string, path: string, { headers, ...init }: Init): Promise<Response> {
+    return fetch(`${this.settings.PROVIDER_BASE_URL}${path}`, {
+      ...init,
+      method,
+      headers: { ...headers, ...traceHeaders() },
+      redirect: 'manual',
+      signal: AbortSignal.timeout(this.settings.PROVIDER_TIMEOUT_SECONDS * 1_000),
+    });
   }
 }
 

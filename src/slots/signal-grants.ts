@@ -2,6 +2,7 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 
 import { workflowId } from '../call/names';
 import { signalNames, type SlotGranted } from '../call/workflow-messages';
+import { inCall, SpanKind } from '../tracing';
 import type { Grant, Semaphore, Ticket } from './semaphore';
 
 /**
@@ -31,7 +32,10 @@ export async function giveBack(deps: { temporal: Client; semaphore: Semaphore },
 async function signalGrant(temporal: Client, { callId, attemptId, slot }: Grant, late: boolean): Promise<boolean> {
   const granted: SlotGranted = { attemptId, slot, ...(late && { late }) };
   try {
-    await temporal.workflow.getHandle(workflowId(callId)).signal(signalNames.slotGranted, granted);
+    const handle = temporal.workflow.getHandle(workflowId(callId));
+    await inCall(callId, 'signal slot', { kind: SpanKind.CLIENT, attributes: { 'call.slot': slot } }, () =>
+      handle.signal(signalNames.slotGranted, granted),
+    );
     return true;
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return false;

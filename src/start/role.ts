@@ -5,6 +5,7 @@ import pino from 'pino';
 
 import { ConfigError, readConfig, type Config } from '../config';
 import { createLog, type Logger } from '../log';
+import { startTracing } from './tracing';
 
 /** A role of the service that is running: one of the processes that README lists. */
 export interface RunningRole {
@@ -37,6 +38,7 @@ export async function runRole(name: string, open: (context: RoleContext) => Prom
 
   const stop = stopRequested();
   try {
+    const tracing = await startTracing(name, config, log);
     const opening = open({ config, log });
     const role = await Promise.race([opening, stop]);
     if (typeof role === 'object') {
@@ -47,6 +49,7 @@ export async function runRole(name: string, open: (context: RoleContext) => Prom
       log.info('stopping');
       await within(closeDeadlineSeconds, role.close());
     }
+    await tracing.close();
     log.info('stopped');
     exit(log, 0);
   } catch (error) {

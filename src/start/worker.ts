@@ -15,6 +15,7 @@ import { serveHealth } from './health-server';
 import { DependencyError, runRole, type RoleContext, type RunningRole } from './role';
 import { sdkLog } from './sdk-log';
 import { serveSdkMetrics, type SdkMetrics } from './sdk-metrics';
+import { runSinks, tracedSteps } from './traced-worker';
 import { openTemporalClient, temporalConnectionOptions, workerOptions } from './temporal';
 import { waitForDependency } from './wait-for-dependency';
 import { startWebhookWorker } from './webhook-worker';
@@ -55,7 +56,8 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
       maxCallSeconds: config.MAX_CALL_SECONDS,
       defaultExpirySeconds: config.DEFAULT_EXPIRY_SECONDS,
     }),
-    interceptors: { activity: [heartbeats] },
+    interceptors: { activity: [heartbeats, tracedSteps] },
+    sinks: runSinks,
     shutdownGraceTime: '15s',
     shutdownForceTime: '20s',
   });

@@ -5,6 +5,7 @@ import { maskNumber } from '../call/phone-number';
 import { addressIn, mayReach } from '../call/webhook-url';
 import type { Config } from '../config';
 import type { TryOutcome } from '../store/webhook-deliveries';
+import { noteInSpan, traceHeaders } from '../tracing';
 import { checkedLookup, ForbiddenTargetError, type Resolve } from './checked-lookup';
 
 export interface SignedMessage {
@@ -72,6 +73,7 @@ export class WebhookSender {
       headers: {
         'content-type': 'application/json',
         'user-agent': 'call-orchestrator-webhooks',
+        ...traceHeaders(),
         'webhook-id': id,
         'webhook-timestamp': String(Math.floor(now.getTime() / 1_000)),
         'webhook-signature': secrets.map((secret) => new Webhook(secret).sign(id, now, body)).join(' '),
@@ -79,6 +81,7 @@ export class WebhookSender {
       body,
     });
     const { statusCode: status } = response;
+    noteInSpan({ 'http.response.status_code': status });
     return {
       status,
       error: status >= 200 && status < 300 ? null : `answered ${status}`,

@@ -19,6 +19,7 @@ import { deliverReport, receiveReport } from '../../src/intake/provider-reports'
 import { Starter } from '../../src/intake/starter';
 import { createLog } from '../../src/log';
 import { heartbeats } from '../../src/start/heartbeats';
+import { runSinks } from '../../src/start/traced-worker';
 import { workflowBundleName } from '../../src/start/temporal';
 import { openRedis } from '../../src/slots/redis';
 import { Semaphore } from '../../src/slots/semaphore';
@@ -91,6 +92,7 @@ export class Carrier {
       dataConverter: dataConverterOf(this.config),
       activities: this.activities,
       interceptors: { activity: [heartbeats] },
+      sinks: runSinks,
       shutdownGraceTime: '1s',
       shutdownForceTime: '5s',
     });

@@ -7,6 +7,7 @@ import { Worker } from '@temporalio/worker';
 import { dataConverterOf } from '../../src/encryption/data-converter';
 import type { PayloadKey } from '../../src/encryption/payload-keys';
 import { workflowBundleName } from '../../src/start/temporal';
+import { runSinks } from '../../src/start/traced-worker';
 import { encryptHistory } from './encrypted-history';
 
 const histories = join(__dirname, 'histories');
@@ -26,6 +27,7 @@ function replay(history: unknown, ...keys: PayloadKey[]): Promise<void> {
     {
       workflowBundle: { codePath: join(__dirname, '../../dist', workflowBundleName(config)) },
       dataConverter: dataConverterOf(config),
+      sinks: runSinks,
     },
     history,
   );
