@@ -31,6 +31,7 @@ const entries = {
   test: 'infra/test.js',
   soak: 'infra/soak.js',
   fuzz: 'infra/fuzz.js',
+  pictures: 'infra/pictures.js',
 };
 
 function assertNodeIsNewEnough() {

@@ -10,6 +10,7 @@ import { forgetKey, hasKey, keyAskedFor } from './service/session';
 import { connection } from './service/stream';
 import { theme, themes } from './service/theme';
 import { KeyForm } from './shell/key-form';
+import { PauseBanner, PauseSwitch, useControl } from './shell/pause';
 import { StatisticsView } from './statistics/statistics-view';
 
 const titles: Record<Route['view'], string> = {
@@ -32,6 +33,7 @@ export function App() {
 }
 
 function Shell({ main }: { main: ReturnType<typeof useMovedFocus> }) {
+  const control = useControl();
   return (
     <>
       <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), main.current?.focus())}>
@@ -44,6 +46,7 @@ function Shell({ main }: { main: ReturnType<typeof useMovedFocus> }) {
         <Navigation />
         <div class="tools">
           <Connection />
+          {control && <PauseSwitch control={control} />}
           <ThemeButton />
           {hasKey.value && (
             <button type="button" class="quiet" onClick={forgetKey}>
@@ -52,6 +55,7 @@ function Shell({ main }: { main: ReturnType<typeof useMovedFocus> }) {
           )}
         </div>
       </header>
+      {control && <PauseBanner control={control} />}
       <main id="main" ref={main} tabIndex={-1}>
         <View />
       </main>

@@ -4,7 +4,7 @@ import { chromium, type Browser, type BrowserContextOptions, type Page } from 'p
 /** Nothing that a browser does by itself reaches beyond the page under test. */
 const quietly = [
   ...['--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update'],
-  ...['--disable-sync', '--disable-gpu', '--no-sandbox'],
+  ...['--disable-sync', '--disable-gpu', '--no-sandbox', '--disable-lcd-text'],
 ];
 
 /** Chromium, which `npm test` names by CHROMIUM. */

@@ -9,10 +9,8 @@ let browser: Browser;
 let open: Visit;
 
 beforeAll(async () => {
-  [stage, browser] = await Promise.all([
-    Stage.open({ settings: { RETRY_INITIAL_SECONDS: '0.2', MAX_CONCURRENT_CALLS: '3' }, callSeconds: 0.1 }),
-    openBrowser(),
-  ]);
+  browser = await openBrowser();
+  stage = await Stage.open({ settings: { RETRY_INITIAL_SECONDS: '0.2', MAX_CONCURRENT_CALLS: '3' }, callSeconds: 0.1 });
   await stage.service.start('api', 'worker');
 }, 120_000);
 afterAll(async () => {

@@ -61,9 +61,9 @@ function LiveTiles({ board }: { board: Board | undefined }) {
       />
       <Tile name="Waiting" value={board ? count(board.queue.total) : '–'} note="in the queue" />
       <Tile
-        name="Success rate"
-        value={rate === undefined || rate === null ? '–' : percent(rate)}
-        note={day ? `${count(day.totals.completed)} completed in 24 hours` : 'in 24 hours'}
+        name="Completed"
+        value={day ? count(day.totals.completed) : '–'}
+        note={rate === undefined || rate === null ? 'in 24 hours' : `${percent(rate)} in 24 hours`}
         href={hrefs.statistics('day')}
       />
       <Tile

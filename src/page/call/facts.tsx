@@ -43,7 +43,7 @@ export function Facts({ call }: { call: Call }) {
         </Fact>
       )}
       {call.externalCallId !== null && (
-        <Fact name="Provider's id">
+        <Fact name="Provider's id" isWide>
           <code>{call.externalCallId}</code>
         </Fact>
       )}
