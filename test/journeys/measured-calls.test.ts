@@ -79,7 +79,9 @@ test('each process tells in one scrape what it measures, and the worker what Tem
   ).toBeGreaterThanOrEqual(7);
 
   expect(sumOf(worker!, begun)).toBeGreaterThanOrEqual(7);
-  expect(sumOf(worker!, ended)).toBe(sumOf(worker!, begun));
+  // Calls of other tests' messages may be under way.
+  expect(sumOf(worker!, ended)).toBeGreaterThanOrEqual(7);
+  expect(sumOf(worker!, ended)).toBeLessThanOrEqual(sumOf(worker!, begun)!);
   expect(sumOf(worker!, ended, { outcome: 'COMPLETED' })).toBeGreaterThan(0);
   // A slot that stood idle for want of calls was not handed over.
   const handedOver = sumOf(worker!, 'orchestrator_handover_seconds_count')!;
@@ -87,7 +89,7 @@ test('each process tells in one scrape what it measures, and the worker what Tem
   expect(handedOver).toBeLessThan(sumOf(worker!, begun)!);
   expect(
     sumOf(worker!, 'orchestrator_provider_request_duration_seconds_count', { operation: 'dial', outcome: '2xx' }),
-  ).toBe(sumOf(worker!, begun));
+  ).toBeGreaterThanOrEqual(sumOf(worker!, ended)!);
   expect(sumOf(worker!, 'temporal_workflow_completed_total', { workflow_type: 'placeCall' })).toBeGreaterThan(0);
   expect(sumOf(worker!, 'temporal_activity_execution_latency_seconds_count')).toBeGreaterThan(0);
 
