@@ -39,23 +39,24 @@ describe('looking for calls', () => {
       await page.getByRole('searchbox', { name: 'Number, script or id' }).fill(text);
       await page.keyboard.press('Enter');
     };
-    const only = async () => {
-      await page.getByText(/^1 call/).waitFor();
-      expect(await page.locator('tbody a').allTextContents()).toEqual([to]);
+    const only = async (found: string) => {
+      await page.getByText(found, { exact: true }).waitFor();
+      const links = page.locator('tbody a');
+      await waitUntil(`only ${to}`, async () => (await links.allTextContents()).join() === to);
     };
 
     await open.go('#/calls');
     await page.getByRole('link', { name: other.payload.to }).waitFor();
     await look(to);
-    await only();
+    await only(`1 call to ${to}`);
     await look(`${to.slice(0, 4)} ${to.slice(4, 6)} ${to.slice(6)}`.replace('+', '00'));
-    await only();
+    await only(`1 call to ${to}`);
     await look('rareScript');
-    await only();
+    await only('1 call with script rareScript');
     await page.getByRole('link', { name: 'Failed' }).click();
     await page.getByText('There is no such call.').waitFor();
     await page.getByRole('link', { name: 'Completed' }).click();
-    await only();
+    await only('1 call with script rareScript, completed');
     await look(`call-${marked.id}`);
     await page.getByRole('heading', { name: `${to} Completed` }).waitFor();
   });
