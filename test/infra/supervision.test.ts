@@ -90,11 +90,13 @@ describe('what the roles are told', () => {
   test('the base URLs follow the ports', () => {
     const addresses = roleAddresses(readConfig({ PORT: '4000' }), 4100);
 
-    expect(roleEnvironment(
+    expect(
+      roleEnvironment(
         { PUBLIC_BASE_URL: '' },
         { services: { REDIS_URL: 'redis://r' }, temporalUi: 'http://127.0.0.1:9' },
         addresses,
-      )).toMatchObject({
+      ),
+    ).toMatchObject({
       PUBLIC_BASE_URL: 'http://127.0.0.1:4000',
       PROVIDER_BASE_URL: 'http://127.0.0.1:4100',
       REDIS_URL: 'redis://r',
