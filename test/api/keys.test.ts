@@ -46,7 +46,7 @@ async function problemOf({ method, path }: Operation, headers: Record<string, st
 }
 
 describe('with API_KEYS=required', () => {
-  test('each endpoint asks for a key, but for those that the provider and machines come to, and the description', async () => {
+  test('each endpoint asks for a key, but for those that the provider and machines come to, the description and the page', async () => {
     const all = await operations();
     expect(all.filter(({ asksFor }) => asksFor === undefined).map(({ path }) => path)).toEqual([
       '/callbacks/call-status',
@@ -54,6 +54,7 @@ describe('with API_KEYS=required', () => {
       '/ready',
       '/openapi.json',
       '/docs',
+      '/',
     ]);
     for (const operation of all) {
       const needsKey = operation.asksFor !== undefined;

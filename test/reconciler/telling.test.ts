@@ -159,8 +159,9 @@ test('a report that was not delivered: told with the end of its attempt; one tha
 
 test('a grant that was not heard: told with the beginning of its attempt', async () => {
   await carrier.startWorker();
-  const [live, waiting] = [await carrier.place(), await carrier.place()];
+  const live = await carrier.place();
   const { id } = await carrier.attemptOnTheLine(live);
+  const waiting = await carrier.place();
   await carrier.untilWaiting(waiting);
   // The slot is given on, and whoever gave it dies before the signal.
   await carrier.db.updateTable('attempts').set({ ended_at: new Date() }).where('id', '=', id).execute();
