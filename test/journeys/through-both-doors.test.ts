@@ -11,6 +11,7 @@ import { topics } from '../../src/call/names';
 import type { Broker, Producer } from '../../src/events/broker';
 import { everyHistory } from '../support/every-history';
 import { openBroker } from '../support/kafka';
+import { OwnServices } from '../support/own-services';
 import { makeSecrets, type Secrets } from '../support/secrets';
 import { Service } from '../support/service';
 import { waitUntil } from '../support/wait-until';
@@ -18,7 +19,8 @@ import { waitUntil } from '../support/wait-until';
 const run = promisify(execFile);
 const checkout = join(__dirname, '../..');
 
-/** The only file that runs the bridge as a process, and so the only one on the topics of the contract. */
+/** On brokers of its own: other files' bridges would make calls and dead letters of its messages, too. */
+let own: OwnServices;
 let secrets: Secrets;
 let service: Service;
 let kafka: Broker;
@@ -28,7 +30,8 @@ const deadLetters: { value: string; headers: Record<string, string> }[] = [];
 const closing: (() => Promise<void>)[] = [];
 
 beforeAll(async () => {
-  kafka = await openBroker();
+  own = await OwnServices.open('kafka');
+  kafka = await openBroker(own.environment);
   producer = kafka.producer();
   secrets = await makeSecrets();
   service = await Service.open({
@@ -36,6 +39,7 @@ beforeAll(async () => {
     RATE_LIMIT_PER_MINUTE: '0',
     LOG_LEVEL: 'trace',
     ...secrets.settings,
+    ...own.environment,
   });
   await service.start('api', 'worker', 'bridge', 'provider');
   await read(topics.events, (value) => events.push(JSON.parse(value) as CallEvent | CallRejectedEvent));
@@ -46,6 +50,7 @@ afterAll(async () => {
   await Promise.all([producer.close(), ...closing.map((close) => close())]);
   await service.close();
   await secrets.close();
+  await own.close();
 });
 
 async function read(topic: string, take: (value: string, headers: Record<string, string>) => void): Promise<void> {
@@ -125,7 +130,8 @@ test('a bad message goes to the dead letters as it came, with its reason; what f
 });
 
 test('the dead letters are listed and sent again by a command; what is refused again is a new letter', async () => {
-  const dlq = (...args: string[]) => run(process.execPath, [join(checkout, 'dist/src/start/dlq.js'), ...args]);
+  const env = { ...process.env, ...own.environment };
+  const dlq = (...args: string[]) => run(process.execPath, [join(checkout, 'dist/src/start/dlq.js'), ...args], { env });
   const { stdout: table } = await dlq('list');
   expect(table).toMatch(/^LETTER +AT +CODE +FROM +REASON\n0\/\d+ .* INVALID_JSON +calls\.requests\/\d\/\d+ .*not JSON/);
   const { stdout: json } = await dlq('list', '--json', '--code', 'INVALID_REQUEST');
