@@ -16,18 +16,21 @@ test('24: operators terminate, cancel and reset: record, slot and line are right
     let first = true;
     stage.decide = () => stage.usually({ seconds: first ? 60 : 1 });
     // Four on the line, three waiting; and one more of each kind that nobody touches.
-    const calls = await rehearsal.place(8);
+    const calls = await rehearsal.place(4);
     await rehearsal.untilOnTheLine(4);
+    calls.push(...(await rehearsal.place(4)));
+    await rehearsal.untilWaiting(4);
     first = false;
     const [terminated, canceled, reset, , waitTerminated, waitCanceled, waitReset] = calls.map(({ id }) => id);
     const acted = performance.now();
     const operator = await operatorTool('temporal', stage.service.namespace.namespace);
-    await operator.terminate(workflowId(terminated!));
-    await operator.cancel(workflowId(canceled!));
-    await operator.reset(workflowId(reset!));
+    // Those that wait before any slot is free, or they would be dialled, and be over, before their turn here.
     await operator.terminate(workflowId(waitTerminated!));
     await operator.cancel(workflowId(waitCanceled!));
     await operator.reset(workflowId(waitReset!));
+    await operator.terminate(workflowId(terminated!));
+    await operator.cancel(workflowId(canceled!));
+    await operator.reset(workflowId(reset!));
     rehearsal.fired(6);
 
     for (const id of [terminated!, canceled!, waitTerminated!, waitCanceled!]) {
