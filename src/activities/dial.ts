@@ -44,11 +44,15 @@ export function dial(deps: ActivityDeps) {
       case 'CLAIMED':
         break;
     }
-    if (claim.begun) await measureTurn(db, input.attemptId);
     const { value: slot, grants } = await semaphore.confirm(input, claim.slot);
     await signalGrants(deps, grants);
     log.debug({ callId: input.callId, attempt: claim.number, slot }, 'slot claimed');
-    return placeOnLine(deps, input);
+    try {
+      return await placeOnLine(deps, input);
+    } finally {
+      // Read off the record afterwards: the dial does not wait for it.
+      if (claim.begun) await measureTurn(db, input.attemptId);
+    }
   };
 }
 
