@@ -42,12 +42,7 @@ export function openAdmin(kafka: Kafka): Admin {
     },
     readLag: (groupId, topic) => client.use((admin) => readLag(admin, groupId, topic)),
     deleteTopics: (names) => client.use((admin) => admin.deleteTopics({ topics: [...names] })),
-    offsetsOf: async (topic) => {
-      const partitions = await client.use((admin) => admin.fetchTopicOffsets(topic));
-      return new Map(
-        partitions.map(({ partition, low, high }) => [partition, { from: BigInt(low), end: BigInt(high) }]),
-      );
-    },
+    offsetsOf: (topic) => client.use((admin) => offsetsOf(admin, topic)),
     deleteGroup: async (groupId) => {
       await client.use((admin) => admin.deleteGroups([groupId]));
     },
@@ -95,17 +90,22 @@ async function describeTopics(
   );
 }
 
+async function offsetsOf(admin: KafkaAdmin, topic: string): Promise<Map<number, { from: bigint; end: bigint }>> {
+  const partitions = await admin.fetchTopicOffsets(topic);
+  return new Map(partitions.map(({ partition, low, high }) => [partition, { from: BigInt(low), end: BigInt(high) }]));
+}
+
 async function readLag(admin: KafkaAdmin, groupId: string, topic: string): Promise<Map<number, number>> {
-  const [ends, [group]] = await Promise.all([
-    admin.fetchTopicOffsets(topic),
+  const [offsets, [group]] = await Promise.all([
+    offsetsOf(admin, topic),
     admin.fetchOffsets({ groupId, topics: [topic] }),
   ]);
   const committed = new Map(group?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
   return new Map(
-    ends.map(({ partition, high, low }) => {
+    [...offsets].map(([partition, { from, end }]) => {
       // -1 where nothing was committed yet: the group's first start takes what was sent before it.
-      const from = Math.max(committed.get(partition) ?? -1, Number(low));
-      return [partition, Math.max(0, Number(high) - from)];
+      const taken = Math.max(committed.get(partition) ?? -1, Number(from));
+      return [partition, Math.max(0, Number(end) - taken)];
     }),
   );
 }
