@@ -2,7 +2,7 @@ import { RequestError } from '@hono/node-server';
 
 import { CallError, errorCatalogue, type CallErrorOptions, type ErrorCode } from '../call/errors';
 import type { Logger } from '../log';
-import { isDatabaseAway } from '../store/database';
+import { isDatabaseAway } from '../store/database-errors';
 import type { ApiContext } from './endpoint';
 import { securityHeaders } from './security-headers';
 

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 
 import { KeyOrderError } from '../access/keys';
 import { ConfigError, readConfig } from '../config';
-import { isDatabaseTrouble, openDatabase, type Database } from '../store/database';
+import { openDatabase, type Database } from '../store/database';
+import { isDatabaseTrouble } from '../store/database-errors';
 import { ServiceAwayError, UsageError } from './exit-codes';
 
 export { createKey, listKeys, revokeKey } from '../access/keys';

@@ -14,7 +14,8 @@ import {
   type NewCall,
 } from '../store/accepted-calls';
 import { findActiveCalls } from '../store/calls';
-import { isDeadlock, type CallRow, type Database } from '../store/database';
+import type { CallRow, Database } from '../store/database';
+import { isDeadlock } from '../store/database-errors';
 import { traceAcceptance } from '../tracing';
 
 /** A valid request on its way in. */

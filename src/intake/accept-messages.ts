@@ -1,6 +1,7 @@
 import type { Config } from '../config';
 import { appendRejection, findRejectedSources } from '../store/call-events';
-import { isDatabaseTrouble, refusesValues, type Database } from '../store/database';
+import type { Database } from '../store/database';
+import { isDatabaseTrouble, refusesValues } from '../store/database-errors';
 import { acceptCalls, type Acceptance } from './accept-call';
 import type { RefusedMessage, RequestMessage } from './request-message';
 import type { Starter } from './starter';

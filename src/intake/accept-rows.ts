@@ -2,7 +2,8 @@ import type { Call } from '../call/call';
 import { CallError } from '../call/errors';
 import { parseRequest, type RequestSchemas } from '../call/request';
 import type { Config } from '../config';
-import { refusesValues, type CallRow, type Database } from '../store/database';
+import type { CallRow, Database } from '../store/database';
+import { refusesValues } from '../store/database-errors';
 import { acceptCalls, type Acceptance, type IncomingCall } from './accept-call';
 
 export interface AcceptRowsDeps {
@@ -52,7 +53,7 @@ export async function acceptRows(
   deps: AcceptRowsDeps,
   rows: readonly (IncomingCall | CallError)[],
 ): Promise<RowOutcome[]> {
-  const answers = (await decideOn(deps, rows.filter(isIncoming))).values();
+  const answers = (await acceptEach(deps, rows.filter(isIncoming))).values();
   return rows.map((row) => (isIncoming(row) ? outcomeOf(answers.next().value) : { status: 'REFUSED', error: row }));
 }
 
@@ -60,8 +61,17 @@ function isIncoming(row: IncomingCall | CallError): row is IncomingCall {
   return !(row instanceof CallError);
 }
 
-/** Where PostgreSQL refuses one, and with it the whole statement, the halves go on by themselves. */
-async function decideOn(deps: AcceptRowsDeps, incoming: readonly IncomingCall[]): Promise<(Acceptance | CallError)[]> {
+/**
+ * Decides on requests that came together. Where PostgreSQL refuses one, and with it the whole statement, the halves go on by
+ * themselves.
+ *
+ * @returns an answer for each, in their order; an error, with PostgreSQL's as its cause, for what it refuses
+ * @throws where the database is in trouble
+ */
+export async function acceptEach(
+  deps: AcceptRowsDeps,
+  incoming: readonly IncomingCall[],
+): Promise<(Acceptance | CallError)[]> {
   if (incoming.length === 0) return [];
   try {
     return await acceptCalls(deps.db, deps.config, incoming);
@@ -70,8 +80,8 @@ async function decideOn(deps: AcceptRowsDeps, incoming: readonly IncomingCall[])
     if (incoming.length === 1)
       return [new CallError('INTERNAL_ERROR', 'The call could not be stored.', { cause: error })];
     const half = Math.ceil(incoming.length / 2);
-    const first = await decideOn(deps, incoming.slice(0, half));
-    return [...first, ...(await decideOn(deps, incoming.slice(half)))];
+    const first = await acceptEach(deps, incoming.slice(0, half));
+    return [...first, ...(await acceptEach(deps, incoming.slice(half)))];
   }
 }
 

@@ -1,11 +1,6 @@
-import type { Config } from '../config';
-import { refusesValues, type Database } from '../store/database';
-import { acceptCalls, type Acceptance, type IncomingCall } from './accept-call';
-
-export interface CallDoorDeps {
-  db: Database;
-  config: Pick<Config, 'MAX_ATTEMPTS' | 'DEFAULT_EXPIRY_SECONDS'>;
-}
+import { CallError } from '../call/errors';
+import type { Acceptance, IncomingCall } from './accept-call';
+import { acceptEach, type AcceptRowsDeps } from './accept-rows';
 
 /** While two are at the database, those that come meanwhile are the third: more at once would be more, smaller ones. */
 const statementsAtOnce = 2;
@@ -25,9 +20,9 @@ export class CallDoor {
   private waiting: Waiting[] = [];
   private underWay = 0;
 
-  constructor(private readonly deps: CallDoorDeps) {}
+  constructor(private readonly deps: AcceptRowsDeps) {}
 
-  /** @returns once the call is durable, or it is known why there is none. @throws what `acceptCalls` throws */
+  /** @returns once the call is durable, or it is known why there is none. @throws what PostgreSQL does */
   accept(incoming: IncomingCall): Promise<Acceptance> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ incoming, resolve, reject });
@@ -46,21 +41,18 @@ export class CallDoor {
 
   private async decideOn(group: readonly Waiting[]): Promise<void> {
     try {
-      const { db, config } = this.deps;
-      const answers = await acceptCalls(
-        db,
-        config,
+      const answers = await acceptEach(
+        this.deps,
         group.map(({ incoming }) => incoming),
       );
       for (const [index, { resolve, reject }] of group.entries()) {
         const answer = answers[index];
-        if (answer) resolve(answer);
-        else reject(new Error('the door gave no answer'));
+        if (answer === undefined) reject(new Error('the door gave no answer'));
+        else if (answer instanceof CallError) reject(answer.cause);
+        else resolve(answer);
       }
     } catch (error) {
-      // One of them is refused, and with it was the whole statement: each gets a statement of its own.
-      if (group.length > 1 && refusesValues(error)) for (const one of group) await this.decideOn([one]);
-      else for (const { reject } of group) reject(error);
+      for (const { reject } of group) reject(error);
     }
   }
 }

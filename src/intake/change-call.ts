@@ -5,7 +5,8 @@ import type { CallChange } from '../call/request';
 import { activeStatuses, retryableStatuses } from '../call/transitions';
 import type { Config } from '../config';
 import { findActiveCall, findCall, freshUnlessAhead, updateCall, type CallUpdate } from '../store/calls';
-import { isDeadlock, violatedUnique, type CallRow, type Database } from '../store/database';
+import type { CallRow, Database } from '../store/database';
+import { isDeadlock, violatedUnique } from '../store/database-errors';
 import { placeInQueue } from '../store/queue-place';
 
 /** A PENDING call's workflow that was not started yet reads the row when it is: it need not be told. */

@@ -2,7 +2,8 @@ import { sql } from 'kysely';
 
 import type { Config } from '../config';
 import type { Logger } from '../log';
-import { isDatabaseAway, openDatabase, type Database } from '../store/database';
+import { openDatabase, type Database } from '../store/database';
+import { isDatabaseAway } from '../store/database-errors';
 import { pendingMigrations } from '../store/migrate';
 import { DependencyError } from './role';
 import { waitForDependency } from './wait-for-dependency';

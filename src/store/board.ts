@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 
 import type { LineState, Pause } from '../call/board';
 import { readPause } from './control';
-import type { Database, DatabaseTransaction } from './database';
+import { atOneMoment, type Database, type DatabaseTransaction } from './database';
 
 /** An attempt that holds a slot. */
 export interface LineRow {
@@ -54,23 +54,19 @@ export function readBoard(
   db: Database,
   { limit, after }: { limit: number; after: number | undefined },
 ): Promise<BoardPicture> {
-  return db
-    .transaction()
-    .setIsolationLevel('repeatable read')
-    .setAccessMode('read only')
-    .execute(async (trx) => {
-      const { rows } = await sql<{ at: Date }>`select now() as at`.execute(trx);
-      const queued = await listQueued(trx, { limit: limit + 1, after });
-      return {
-        at: rows[0]?.at ?? new Date(),
-        pause: await readPause(trx),
-        lines: await listLines(trx),
-        queued: queued.slice(0, limit),
-        more: queued.length > limit,
-        before: after === undefined ? 0 : await countWaiting(trx, after),
-        heldSeconds: await meanHeldSeconds(trx),
-      };
-    });
+  return atOneMoment(db, async (trx) => {
+    const { rows } = await sql<{ at: Date }>`select now() as at`.execute(trx);
+    const queued = await listQueued(trx, { limit: limit + 1, after });
+    return {
+      at: rows[0]?.at ?? new Date(),
+      pause: await readPause(trx),
+      lines: await listLines(trx),
+      queued: queued.slice(0, limit),
+      more: queued.length > limit,
+      before: after === undefined ? 0 : await countWaiting(trx, after),
+      heldSeconds: await meanHeldSeconds(trx),
+    };
+  });
 }
 
 async function listLines(trx: DatabaseTransaction): Promise<LineRow[]> {

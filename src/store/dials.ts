@@ -5,7 +5,8 @@ import { isFinal } from '../call/transitions';
 import { overStatus, type PlaceCallResult } from '../call/workflow-messages';
 import { lockCall, updateCall } from './calls';
 import { isPaused } from './control';
-import { violatedUnique, type Database } from './database';
+import type { Database } from './database';
+import { violatedUnique } from './database-errors';
 import { findReport, matchReports } from './provider-reports';
 import { attemptOf } from './rows';
 

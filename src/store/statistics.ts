@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from 'kysely';
 
 import type { FinalStatus } from '../call/call';
-import type { Database, DatabaseTransaction } from './database';
+import { atOneMoment, type Database, type DatabaseTransaction } from './database';
 
 export interface Span {
   from: Date;
@@ -47,21 +47,17 @@ export function readEnds(
   span: Span,
   { bucketSeconds, reasonsAtMost }: { bucketSeconds: number; reasonsAtMost: number },
 ): Promise<Ends> {
-  return db
-    .transaction()
-    .setIsolationLevel('repeatable read')
-    .setAccessMode('read only')
-    .execute(async (trx) => {
-      // The groups are few, but PostgreSQL cannot know: with the usual 4 MB it sorts every row on disk.
-      await sql`set local work_mem = '32MB'`.execute(trx);
-      const ofAttempts = await spreadOfAttempts(trx, span);
-      return {
-        ended: await countEnded(trx, span, bucketSeconds),
-        durations: inOrder(ofAttempts.durations),
-        waits: inOrder([...(await spreadOfFirstWaits(trx, span)), ...ofAttempts.waits]),
-        failures: await countFailures(trx, span, reasonsAtMost),
-      };
-    });
+  return atOneMoment(db, async (trx) => {
+    // The groups are few, but PostgreSQL cannot know: with the usual 4 MB it sorts every row on disk.
+    await sql`set local work_mem = '32MB'`.execute(trx);
+    const ofAttempts = await spreadOfAttempts(trx, span);
+    return {
+      ended: await countEnded(trx, span, bucketSeconds),
+      durations: inOrder(ofAttempts.durations),
+      waits: inOrder([...(await spreadOfFirstWaits(trx, span)), ...ofAttempts.waits]),
+      failures: await countFailures(trx, span, reasonsAtMost),
+    };
+  });
 }
 
 /** As they are now: one that was retried has not ended. */

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 
-import { isDatabaseAway, type Database } from '../../src/store/database';
+import type { Database } from '../../src/store/database';
+import { isDatabaseAway } from '../../src/store/database-errors';
 import { waitUntil } from './wait-until';
 
 /**
