@@ -1,9 +1,9 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 
 import { pickFreePorts } from '../infra/tcp-port';
 import type { Child } from './children';
 import type { Added, AddQuestion } from './peers/serve-peer';
-import { createDatabase, type FreshDatabase, type Stage } from './stage';
+import { createDatabase, withRedis, type FreshDatabase, type Stage } from './stage';
 
 export const peerNames = ['bullmq', 'pg-boss', 'graphile-worker'] as const;
 export type PeerName = (typeof peerNames)[number];
@@ -19,15 +19,12 @@ export class RunningPeer {
     private readonly stage: Stage,
     private readonly child: Child,
     private readonly database: FreshDatabase,
-    private readonly redis: Redis,
   ) {}
 
   static async open(stage: Stage, name: PeerName, { durableRedis = false }: PeerOptions = {}): Promise<RunningPeer> {
     const { environment } = stage.backing;
     const [database, [port = 0]] = await Promise.all([createDatabase(stage), pickFreePorts(1)]);
-    const redis = new Redis(environment['REDIS_URL'] ?? '');
-    await redis.flushall();
-    await redis.config('SET', 'appendfsync', durableRedis ? 'always' : 'everysec');
+    await withRedis(stage, (redis) => emptyAndSync(redis, durableRedis ? 'always' : 'everysec'));
     const env = {
       REDIS_URL: environment['REDIS_URL'] ?? '',
       DATABASE_URL: database.url,
@@ -35,7 +32,7 @@ export class RunningPeer {
       PROVIDER_BASE_URL: stage.stub.url,
     };
     const child = await stage.children.startReady({ name, script: `bench/peers/${name}.js`, env });
-    return new RunningPeer(stage, child, database, redis);
+    return new RunningPeer(stage, child, database);
   }
 
   get pid(): number {
@@ -53,9 +50,12 @@ export class RunningPeer {
   async close(): Promise<void> {
     await this.stage.stub.reset();
     await this.child.stop();
-    await this.redis.config('SET', 'appendfsync', 'everysec');
-    await this.redis.flushall();
-    this.redis.disconnect();
+    await withRedis(this.stage, (redis) => emptyAndSync(redis, 'everysec'));
     await this.database.drop();
   }
+}
+
+async function emptyAndSync(redis: Redis, appendfsync: 'always' | 'everysec'): Promise<void> {
+  await redis.flushall();
+  await redis.config('SET', 'appendfsync', appendfsync);
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
+import { Redis } from 'ioredis';
 import pg from 'pg';
 
 import { pickFreePorts } from '../infra/tcp-port';
@@ -66,6 +67,19 @@ export async function createDatabase({ backing }: Pick<Stage, 'backing'>): Promi
   const url = new URL(server);
   url.pathname = `/${name}`;
   return { url: url.href, drop: () => query(server, `drop database ${name} with (force)`).then(() => undefined) };
+}
+
+/** Over a connection of its own, which no round that ends early leaves behind to tell of the server's end. */
+export async function withRedis(
+  { backing }: Pick<Stage, 'backing'>,
+  work: (redis: Redis) => Promise<unknown>,
+): Promise<void> {
+  const redis = new Redis(backing.environment['REDIS_URL'] ?? '');
+  try {
+    await work(redis);
+  } finally {
+    redis.disconnect();
+  }
 }
 
 /** Over a connection of its own. @returns the rows */
