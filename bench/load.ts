@@ -1,13 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { Pool } from 'undici';
+import { BalancedPool } from 'undici';
 
 import { now, runOnce } from './program';
 import { callAt, type CallPlan } from './requests';
 
 /** The load generator, a process of its own: it shares no event loop with what it measures. */
 export interface LoadInput {
-  origin: string;
+  /** Each is sent its share. */
+  origins: string[];
+  /** Requests under way at once, over all of them. */
   connections: number;
   /** What is sent: calls by POST /calls, made by the plan, or these paths by GET, again and again. */
   send: { calls: CallPlan } | { paths: string[] };
@@ -32,7 +34,7 @@ export interface LoadResult {
 const warmUpRequests = 50;
 
 runOnce(async (input: LoadInput): Promise<LoadResult> => {
-  const pool = new Pool(input.origin, { connections: input.connections, pipelining: 1 });
+  const pool = new BalancedPool(input.origins, { connections: input.connections, pipelining: 1 });
   const load = new Load(input, pool);
   if (input.count === undefined || 'paths' in input.send) await load.warmUp();
   const result = await load.run();
@@ -47,7 +49,7 @@ class Load {
 
   constructor(
     private readonly input: LoadInput,
-    private readonly pool: Pool,
+    private readonly pool: BalancedPool,
   ) {}
 
   /** Connections open, and code that is not compiled yet, are not what is measured. */

@@ -45,7 +45,7 @@ async function measure(
 ): Promise<void> {
   const machine = describeMachine(backing.places.data);
   const stub = await Stub.start(children);
-  const stage: Stage = { backing, children, signal, stub, quick: options.quick, rounds: options.rounds, say };
+  const stage: Stage = { backing, children, signal, stub, ...options, say };
   const book = new Book();
   const chosen = figures.filter(({ name }) => options.only.length === 0 || options.only.includes(name));
   const startedAt = new Date();
@@ -72,20 +72,24 @@ async function measureFigure(figure: Figure, stage: Stage, book: Book, rounds: n
   }
 }
 
-/** bench/results/<date>.json, and the table and the pictures beside it. A quick run proves nothing and leaves nothing there. */
+/**
+ * bench/results/<date>.json, and the table and the pictures beside it; with several processes of each role under a name that
+ * says so. A quick run proves nothing and leaves nothing there.
+ */
 function keep(
   { places }: Backing,
   about: { startedAt: string; options: BenchOptions; machine: object },
   book: Book,
 ): void {
   const { lines, notes } = book;
-  const date = about.startedAt.slice(0, 10);
+  const { processes } = about.options;
+  const name = `${about.startedAt.slice(0, 10)}${processes === 1 ? '' : `-${processes}-processes`}`;
   const directory = about.options.quick
     ? join(places.checkout, '.data/bench-quick')
     : join(places.checkout, 'bench/results');
   mkdirSync(directory, { recursive: true });
-  writeFileSync(join(directory, `${date}.json`), `${JSON.stringify({ ...about, lines, notes }, null, 2)}\n`);
-  writeFileSync(join(directory, `${date}.md`), `${markdownOf(lines)}\n`);
-  for (const [name, svg] of Object.entries(picturesOf(lines)))
-    writeFileSync(join(directory, `${date}-${name}.svg`), svg);
+  writeFileSync(join(directory, `${name}.json`), `${JSON.stringify({ ...about, lines, notes }, null, 2)}\n`);
+  writeFileSync(join(directory, `${name}.md`), `${markdownOf(lines)}\n`);
+  for (const [figure, svg] of Object.entries(picturesOf(lines)))
+    writeFileSync(join(directory, `${name}-${figure}.svg`), svg);
 }

@@ -7,14 +7,21 @@ export interface BenchOptions {
   only: string[];
   rounds: number;
   quick: boolean;
+  /** Of each role. */
+  processes: number;
 }
 
 const roundsByDefault = 3;
 
 /** @param names of the figures that there are */
 export function readOptions(args: string[], names: readonly string[]): BenchOptions {
-  const usage = `Usage: npm run bench -- [--only ${names.join(',')}] [--rounds ${roundsByDefault}] [--quick]`;
-  const options = { only: { type: 'string' }, rounds: { type: 'string' }, quick: { type: 'boolean' } } as const;
+  const usage = `Usage: npm run bench -- [--only ${names.join(',')}] [--rounds ${roundsByDefault}] [--processes 1] [--quick]`;
+  const options = {
+    only: { type: 'string' },
+    rounds: { type: 'string' },
+    processes: { type: 'string' },
+    quick: { type: 'boolean' },
+  } as const;
   const { values } = (() => {
     try {
       return parseArgs({ args, options });
@@ -27,6 +34,9 @@ export function readOptions(args: string[], names: readonly string[]): BenchOpti
   const unknown = only.find((name) => !names.includes(name));
   if (unknown !== undefined) throw new InfraError(`${unknown} is no figure. ${usage}`);
   const rounds = Number(values.rounds ?? (quick ? 1 : roundsByDefault));
-  if (!Number.isInteger(rounds) || rounds < 1) throw new InfraError(`--rounds is a whole number from 1. ${usage}`);
-  return { only, rounds, quick };
+  const processes = Number(values.processes ?? 1);
+  for (const [name, count] of Object.entries({ rounds, processes })) {
+    if (!Number.isInteger(count) || count < 1) throw new InfraError(`--${name} is a whole number from 1. ${usage}`);
+  }
+  return { only, rounds, quick, processes };
 }

@@ -2,13 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { Client, Connection } from '@temporalio/client';
-import { Redis } from 'ioredis';
 
 import { InfraError } from '../infra/infra-error';
 import { pickFreePorts } from '../infra/tcp-port';
 import { waitUntil } from '../infra/wait-until';
 import type { Child } from './children';
-import { createDatabase, type FreshDatabase, type Stage } from './stage';
+import { createDatabase, withRedis, type FreshDatabase, type Stage } from './stage';
 
 const scripts = { api: 'src/start/api.js', worker: 'src/start/worker.js', bridge: 'src/start/bridge.js' } as const;
 export type Role = keyof typeof scripts;
@@ -20,40 +19,46 @@ export interface Counts extends Record<string, unknown> {
   slots: { limit: number; held: number; waiting: number };
 }
 
-/** The service as its users run it, each role a process of its own, from the build, on fresh state. */
+/**
+ * The service as its users run it, from the build, on fresh state: each role a process of its own, or as many as the stage
+ * says. Each API has its port; the first worker has its webhooks sent to the first API, the second to the second, and so on.
+ */
 export class Service {
-  readonly roles: { role: Role; child: Child }[] = [];
+  readonly roles: { role: Role; name: string; child: Child }[] = [];
 
   private constructor(
     private readonly stage: Stage,
     private readonly database: FreshDatabase,
     private readonly settings: Readonly<Record<string, string>>,
+    /** Of each API that may run. */
+    private readonly ports: readonly number[],
   ) {}
 
   static async open(stage: Stage, settings: Readonly<Record<string, string>> = {}): Promise<Service> {
-    const [database, [port = 0]] = await Promise.all([createDatabase(stage), pickFreePorts(1)]);
-    const { environment } = stage.backing;
-    const redis = new Redis(environment['REDIS_URL'] ?? '');
-    await redis.flushall();
-    redis.disconnect();
+    const [database, ports] = await Promise.all([createDatabase(stage), pickFreePorts(stage.processes)]);
+    await withRedis(stage, (redis) => redis.flushall());
     const name = randomBytes(6).toString('hex');
     const told = {
-      ...environment,
+      ...stage.backing.environment,
       DATABASE_URL: database.url,
       TEMPORAL_NAMESPACE: `bench-${name}`,
       KAFKA_GROUP_ID: `bench-${name}`,
-      PORT: String(port),
-      PUBLIC_BASE_URL: `http://127.0.0.1:${port}`,
       PROVIDER_BASE_URL: stage.stub.url,
       ...settings,
     };
     const migration = stage.children.start({ name: 'migrate', script: 'src/start/migrate.js', env: told });
     await waitUntil(() => migration.ended, { deadlineSeconds: 120, signal: stage.signal });
-    return new Service(stage, database, told);
+    return new Service(stage, database, told, ports);
   }
 
+  /** Of every API. */
+  get urls(): string[] {
+    return this.ports.map((port) => `http://127.0.0.1:${port}`);
+  }
+
+  /** Of the first one. */
   get url(): string {
-    return this.settings['PUBLIC_BASE_URL'] ?? '';
+    return this.urls[0] ?? '';
   }
 
   get databaseUrl(): string {
@@ -64,19 +69,22 @@ export class Service {
     return this.settings['TEMPORAL_NAMESPACE'] ?? '';
   }
 
-  /** The process of each role, by a name. */
+  /** Of each process, by its name: its role, from the second on with its number. */
   get pids(): Record<string, number> {
-    return Object.fromEntries(this.roles.map(({ role, child }) => [role, child.pid]));
+    return Object.fromEntries(this.roles.map(({ name, child }) => [name, child.pid]));
   }
 
   async start(...roles: Role[]): Promise<void> {
-    await Promise.all(roles.map((role) => this.run(role)));
+    await Promise.all(roles.flatMap((role) => this.ports.map((_, index) => this.run(role, index))));
   }
 
-  async run(role: Role, env: Readonly<Record<string, string>> = {}): Promise<Child> {
-    const plan = { name: role, script: scripts[role], env: { ...this.settings, ...env } };
-    const child = await this.stage.children.startReady(plan);
-    this.roles.push({ role, child });
+  /** One process of a role. @param index among those of its role */
+  async run(role: Role, index = 0): Promise<Child> {
+    const port = this.ports[index] ?? 0;
+    const env = { ...this.settings, PORT: String(port), PUBLIC_BASE_URL: this.urls[index] ?? '' };
+    const name = index === 0 ? role : `${role}-${index + 1}`;
+    const child = await this.stage.children.startReady({ name, script: scripts[role], env });
+    this.roles.push({ role, name, child });
     return child;
   }
 

@@ -18,6 +18,8 @@ export interface Stage {
   /** Tiny rounds, which show that all works and nothing else. */
   quick: boolean;
   rounds: number;
+  /** Of each role that runs. */
+  processes: number;
   say: (line: string) => void;
 }
 

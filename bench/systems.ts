@@ -59,8 +59,8 @@ async function openPeer(stage: Stage, name: PeerName, slots: number): Promise<Sy
   };
 }
 
-async function postCalls(stage: Stage, { url }: Service, calls: CallPlan, count: number): Promise<void> {
-  const input: LoadInput = { origin: url, connections: addsAtOnce, send: { calls }, count };
+async function postCalls(stage: Stage, { urls }: Service, calls: CallPlan, count: number): Promise<void> {
+  const input: LoadInput = { origins: urls, connections: addsAtOnce, send: { calls }, count };
   const { failures } = await runLoad(stage, input);
   if (Object.keys(failures).length > 0) throw new Error(`not all calls were accepted: ${JSON.stringify(failures)}`);
 }

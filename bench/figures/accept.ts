@@ -53,7 +53,7 @@ async function acceptOurs(stage: Stage, book: Book, round: number, seconds: numb
       const before = cpuOf(stage, service.pids);
       const firstNumber = index * 1_000_000;
       const result = await runLoad(stage, {
-        origin: service.url,
+        origins: service.urls,
         connections,
         send: { calls: { firstNumber } },
         seconds,
@@ -115,9 +115,8 @@ async function loadBare(
   const [port = 0] = await pickFreePorts(1);
   const plan = { name: 'bare-accept', script: 'bench/limits/bare-accept.js', env: { ...env, PORT: String(port) } };
   const server = await stage.children.startReady(plan);
-  const origin = `http://127.0.0.1:${port}`;
   const result = await runLoad(stage, {
-    origin,
+    origins: [`http://127.0.0.1:${port}`],
     connections,
     send: { calls: { firstNumber: connections * 1_000 } },
     seconds,

@@ -29,12 +29,18 @@ export const events: Figure = {
       await service.start('api', 'bridge');
       const reader = await startReader(stage, topics.events);
       const send = { calls: { firstNumber: 0 } };
-      await runLoad(stage, { origin: service.url, connections: 8, send, seconds: 1, perSecond });
+      await runLoad(stage, { origins: service.urls, connections: 8, send, seconds: 1, perSecond });
       await pause(lastOnesMilliseconds);
       await reader.ask({ kind: 'delays' }, stage.signal);
       const taken = watchCores(stage, service.pids);
       const later = { calls: { firstNumber: 100_000 } };
-      await runLoad(stage, { origin: service.url, connections: 8, send: later, count: perSecond * seconds, perSecond });
+      await runLoad(stage, {
+        origins: service.urls,
+        connections: 8,
+        send: later,
+        count: perSecond * seconds,
+        perSecond,
+      });
       await write(stage, book, ours, reader);
       book.note(figure, round, ours, taken());
     } finally {

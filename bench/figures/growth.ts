@@ -17,7 +17,6 @@ const slots = 30;
 const batchSize = 1_000;
 const handOvers = { full: 40, quick: 10 };
 const postsPerSecond = 50;
-const ourRoles = ['api', 'worker', 'bridge'];
 const idleCores = 0.03;
 const times = 1.3;
 
@@ -83,7 +82,7 @@ async function measureAt(stage: Stage, service: Service, book: Book, level: numb
     book.add(measure, ours, value);
   };
   const idle = await idleFor(stage, service, stage.quick ? 5 : 30);
-  const own = ourRoles.reduce((sum, role) => sum + (idle[role] ?? 0), 0);
+  const own = Object.keys(service.pids).reduce((sum, name) => sum + (idle[name] ?? 0), 0);
   write('our processes while nothing moves', 'cores', own, idleCores);
   book.note(figure, measured, ours, `${level} waiting, nothing moves: ${coresTold(idle)}`);
   write('memory of our processes', 'MB', memoryOf(service));
@@ -103,12 +102,12 @@ function memoryOf({ pids }: Service): number {
   return Object.values(pids).reduce((sum, pid) => sum + residentMegabytes(pid), 0);
 }
 
-async function slowestPost(stage: Stage, { url }: Service): Promise<number> {
+async function slowestPost(stage: Stage, { urls }: Service): Promise<number> {
   const count = postsPerSecond * (stage.quick ? 2 : 10);
   const calls = { firstNumber: accepted };
   accepted += count;
   const { latencies } = await runLoad(stage, {
-    origin: url,
+    origins: urls,
     connections: 32,
     send: { calls },
     count,

@@ -47,7 +47,7 @@ export const list: Figure = {
   },
   round: async (stage, book, round) => {
     const { requests } = stage.quick ? small : full;
-    const { url = '', pids = {} } = service ?? {};
+    const { urls = [], pids = {} } = service ?? {};
     const page = (filter: string, index: number): string =>
       `/calls?${[filter, `limit=${pageSize}`, farthest[index] ? `cursor=${farthest[index]}` : ''].filter(Boolean).join('&')}`;
     const pages = {
@@ -60,7 +60,7 @@ export const list: Figure = {
       const slowest = [];
       for (const path of paths) {
         const { latencies } = await runLoad(stage, {
-          origin: url,
+          origins: urls,
           connections: 1,
           send: { paths: [path] },
           count: requests,

@@ -50,7 +50,7 @@ async function carryOurs(stage: Stage, book: Book, round: number, count: number)
     await service.start('api', 'worker', 'bridge');
     const taken = watchCores(stage, service.pids);
     const calls = { seconds: { min: 0, max: 0 }, firstNumber: 0 };
-    await runLoad(stage, { origin: service.url, connections: 16, send: { calls }, count });
+    await runLoad(stage, { origins: service.urls, connections: 16, send: { calls }, count });
     await service.until(`${count} calls final`, ({ COMPLETED }) => COMPLETED >= count);
     book.note(figure, round, ours, taken());
     const [took] = await query<{ seconds: number }>(
