@@ -14,7 +14,7 @@ const maxRows = 1_000;
 const maxBytes = 10 * 1024 * 1024;
 
 export interface CallBatchDeps extends AcceptRowsDeps {
-  starter: Pick<Starter, 'handOffMany'>;
+  starter: Pick<Starter, 'handOffSoon' | 'startsWithinSeconds'>;
   schemas: RequestSchemas;
 }
 
@@ -53,8 +53,8 @@ export function postBatch({ db, config, starter, schemas }: CallBatchDeps): Endp
         readRow(schemas, row, { key: key === undefined ? null : `batch:${key}/${index}`, traceparent }),
       );
       const answered = inFlight.claim(key);
-      const outcomes = await acceptRows({ db, config }, rows).finally(answered);
-      void starter.handOffMany(outcomes.flatMap((outcome) => (outcome.status === 'ACCEPTED' ? outcome.row : [])));
+      const outcomes = await acceptRows({ db, config, starter }, rows).finally(answered);
+      starter.handOffSoon(...outcomes.flatMap((outcome) => (outcome.status === 'ACCEPTED' ? outcome.row : [])));
       const count = (status: string) => outcomes.filter((outcome) => outcome.status === status).length;
       const results = outcomes.map((outcome, index) =>
         outcome.status === 'REFUSED'

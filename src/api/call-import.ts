@@ -20,7 +20,7 @@ const maxBytes = 64 * 1024 * 1024;
 const rowsPerStatement = 250;
 
 export interface CallImportDeps extends AcceptRowsDeps {
-  starter: Pick<Starter, 'handOffMany'>;
+  starter: Pick<Starter, 'handOffSoon' | 'startsWithinSeconds'>;
   schemas: RequestSchemas;
   log: Logger;
   /** The process is about to end. */
@@ -115,7 +115,7 @@ async function* reportOf(deps: CallImportDeps, { upload, readRecord, key, tracep
       for (const { status } of outcomes) summary[counters[status]]++;
       summary.rows += outcomes.length;
       yield outcomes.map((outcome, index) => `${JSON.stringify(lineOf(outcome, first + index))}\n`).join('');
-      await deps.starter.handOffMany(outcomes.flatMap((outcome) => (outcome.status === 'ACCEPTED' ? outcome.row : [])));
+      deps.starter.handOffSoon(...outcomes.flatMap((outcome) => (outcome.status === 'ACCEPTED' ? outcome.row : [])));
     }
     yield `${JSON.stringify({ summary })}\n`;
   } catch (error) {

@@ -37,7 +37,7 @@ import { attemptListSchema, callSchema, eventListSchema } from './schemas';
 export interface CallsDeps {
   db: Database;
   config: Pick<Config, 'MAX_ATTEMPTS' | 'DEFAULT_EXPIRY_SECONDS'>;
-  starter: Pick<Starter, 'handOffSoon'>;
+  starter: Pick<Starter, 'handOffSoon' | 'startsWithinSeconds'>;
   schemas: RequestSchemas;
 }
 
@@ -50,7 +50,7 @@ const acceptedHeaders = {
 /** `POST /calls`: answered once the call is durable, whether or not Temporal is there. */
 export function postCall({ db, config, starter, schemas }: CallsDeps): Endpoint {
   const inFlight = new KeysInFlight();
-  const door = new CallDoor({ db, config });
+  const door = new CallDoor({ db, config, starter });
   return {
     access: 'write',
     description: {

@@ -54,12 +54,14 @@ const requestsAnswered = new Counter({
  * The one door to a new call, for HTTP and Kafka alike: when it returns, each accepted call is durable and its row is
  * the order to start its workflow. Whether a number is free is decided by the unique index, never by a read before.
  *
+ * @param startsWithinSeconds what waits to be started before these takes about so long
  * @returns one answer for each request, in their order
  */
 export async function acceptCalls(
   db: Database,
   policy: AcceptancePolicy,
   incoming: readonly IncomingCall[],
+  startsWithinSeconds = 0,
 ): Promise<Acceptance[]> {
   const startedAt = Date.now();
   const candidates = incoming.map((one) => ({ ...one, newCall: newCallOf(one, policy) }));
@@ -68,9 +70,11 @@ export async function acceptCalls(
   // A call held back by an active one that ended right after finds no reason any more: it is tried again.
   for (let round = 0; open.length > 0; round++) {
     if (round === 5) throw new Error(`could not decide on ${open.length} calls: their numbers are too busy`);
-    const inserted = await insertCalls(db, firstOfEach(open.map((candidate) => candidate.newCall))).catch(
-      noneIfDeadlock,
-    );
+    const inserted = await insertCalls(
+      db,
+      firstOfEach(open.map((candidate) => candidate.newCall)),
+      startsWithinSeconds,
+    ).catch(noneIfDeadlock);
     if (inserted === undefined) continue;
     for (const { row, call } of inserted) answers.set(row.id, { kind: 'ACCEPTED', row, call });
     const heldBack = open.filter((candidate) => !answers.has(candidate.newCall.id));

@@ -9,7 +9,7 @@ import type { Starter } from './starter';
 export interface AcceptMessagesDeps {
   db: Database;
   config: Pick<Config, 'MAX_ATTEMPTS' | 'DEFAULT_EXPIRY_SECONDS'>;
-  starter: Pick<Starter, 'handOffSoon'>;
+  starter: Pick<Starter, 'handOffSoon' | 'startsWithinSeconds'>;
 }
 
 /** After so many tries, an error that does not come from the database is blamed on the messages. */
@@ -41,6 +41,7 @@ export async function acceptMessages(
       deps.db,
       deps.config,
       open.map(({ incoming }) => incoming),
+      deps.starter.startsWithinSeconds,
     );
   } catch (error) {
     if (isDatabaseTrouble(error) || (!refusesValues(error) && attempt < triesBeforeBlame)) throw error;

@@ -4,11 +4,13 @@ import { parseRequest, type RequestSchemas } from '../call/request';
 import type { Config } from '../config';
 import type { CallRow, Database } from '../store/database';
 import { refusesValues } from '../store/database-errors';
+import type { Starter } from './starter';
 import { acceptCalls, type Acceptance, type IncomingCall } from './accept-call';
 
 export interface AcceptRowsDeps {
   db: Database;
   config: Pick<Config, 'MAX_ATTEMPTS' | 'DEFAULT_EXPIRY_SECONDS'>;
+  starter: Pick<Starter, 'startsWithinSeconds'>;
 }
 
 /** What became of one of many requests that came together. */
@@ -74,7 +76,7 @@ export async function acceptEach(
 ): Promise<(Acceptance | CallError)[]> {
   if (incoming.length === 0) return [];
   try {
-    return await acceptCalls(deps.db, deps.config, incoming);
+    return await acceptCalls(deps.db, deps.config, incoming, deps.starter.startsWithinSeconds);
   } catch (error) {
     if (!refusesValues(error)) throw error;
     if (incoming.length === 1)

@@ -1,5 +1,3 @@
-import { EventEmitter, once } from 'node:events';
-
 import { type Client, WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
 import { Histogram } from 'prom-client';
@@ -12,9 +10,17 @@ import type { Logger } from '../log';
 import { registry, secondsSince, waitBuckets } from '../metrics';
 import { listRunIds } from '../store/attempts';
 import type { CallRow, Database } from '../store/database';
-import { clearHandoffs, listHandoffs, requireStart, startedLate, type DoneHandoff } from '../store/handoffs';
+import {
+  clearHandoffs,
+  listHandoffs,
+  readHandoffs,
+  requireStart,
+  startedLate,
+  type DoneHandoff,
+} from '../store/handoffs';
 import { inCall, SpanKind } from '../tracing';
 import { deleteHistories } from './delete-histories';
+import { HandoffQueue } from './handoff-queue';
 import { unlessNotFound } from './unless-not-found';
 
 type StarterPolicy = Pick<
@@ -28,15 +34,6 @@ export interface StarterDeps {
   policy: StarterPolicy;
   log: Logger;
 }
-
-/** Handoffs under way at once right after a commit; what comes on top is left to the sweep, which is never far. */
-const maxInFlight = 64;
-
-/** Of those the ones that many at once may take up: those that come one by one always find room. */
-const maxInFlightOfMany = 32;
-/** Temporal is away, where so long there is no room; it is tried again after a while. */
-const roomWithinSeconds = 1;
-const withoutRoomSeconds = 30;
 
 /** Few enough to keep about the order in which they were given; after a long outage there are thousands. */
 const sweptAtOnce = 20;
@@ -57,48 +54,36 @@ const cancelToldLate = { type: 'call.updated', reason: 'cancel told late: its wo
  * The row keeps the order until it was carried out, so that a crash, or Temporal being away, delays it and no more.
  */
 export class Starter {
-  private inFlight = 0;
-  /** Told when one of them is done. */
-  private readonly done = new EventEmitter().setMaxListeners(0);
-  private withoutRoomUntil = 0;
+  private readonly queue: HandoffQueue;
 
-  constructor(private readonly deps: StarterDeps) {}
+  constructor(private readonly deps: StarterDeps) {
+    this.queue = new HandoffQueue({
+      handOff: async (row) => void (await this.handOff(row)),
+      handOffTogether: (ids) => this.handOffTogether(ids),
+      onFailure: (error, left) =>
+        deps.log.warn({ err: error, callsLeft: left }, 'Temporal not told yet; the sweep will'),
+    });
+  }
 
-  /** Right after the commit, without waiting: a failure is logged and left to the sweep. */
-  handOffSoon(row: CallRow): void {
-    if (this.inFlight >= maxInFlight) return;
-    this.inFlight++;
-    this.handOff(row)
-      .catch((error: unknown) => {
-        this.deps.log.warn(
-          { callId: row.id, handoff: row.handoff, err: error },
-          'Temporal not told yet; the sweep will',
-        );
-      })
-      .finally(() => {
-        this.inFlight--;
-        this.done.emit('done');
-      });
+  /** Right after the commit, without waiting, in their order; a failure is logged and left to the sweep. */
+  handOffSoon(...rows: readonly CallRow[]): void {
+    for (const row of rows) this.queue.add(row);
   }
 
   /**
-   * The same for many: no faster than Temporal takes them, so that they are started in their order and not left to the
-   * sweep. Where Temporal is away, they are left to it after all.
+   * Within how many seconds Temporal will have been told of a call accepted now, by the pace of late. Kept with the order,
+   * so that the sweep leaves what merely waits here alone, and finds it in time should this process die.
    */
-  async handOffMany(rows: readonly CallRow[]): Promise<void> {
-    for (const row of rows) {
-      if (await this.isRoomForMany()) this.handOffSoon(row);
-    }
+  get startsWithinSeconds(): number {
+    return this.queue.secondsToEmpty;
   }
 
-  private async isRoomForMany(): Promise<boolean> {
-    const giveUp = AbortSignal.timeout(roomWithinSeconds * 1_000);
-    while (this.inFlight >= maxInFlightOfMany && Date.now() >= this.withoutRoomUntil) {
-      await once(this.done, 'done', { signal: giveUp }).catch(() => {
-        this.withoutRoomUntil = Date.now() + withoutRoomSeconds * 1_000;
-      });
-    }
-    return this.inFlight < maxInFlightOfMany;
+  private async handOffTogether(ids: readonly string[]): Promise<void> {
+    const rows = await readHandoffs(this.deps.db, ids);
+    const tried = await Promise.allSettled(rows.map((row) => this.carryOut(row, { late: false })));
+    await this.clear(tried.flatMap((one) => (one.status === 'fulfilled' ? (one.value ?? []) : [])));
+    const failed = tried.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 
   /**
@@ -141,7 +126,7 @@ export class Starter {
 
   private async clear(done: readonly DoneHandoff[]): Promise<void> {
     await clearHandoffs(this.deps.db, done);
-    for (const { row } of done) if (row.handoff_at !== null) handoffSeconds.observe(secondsSince(row.handoff_at));
+    for (const { row } of done) handoffSeconds.observe(secondsSince(givenAt(row)));
   }
 
   /** @returns undefined where the order stays to be carried out */
@@ -274,6 +259,11 @@ const canceledLate = 'call canceled: told by the reconciler';
 async function wasCanceledLate(handle: WorkflowHandle): Promise<boolean> {
   const { events } = await handle.fetchHistory();
   return (events ?? []).some((event) => event.workflowExecutionCancelRequestedEventAttributes?.cause === canceledLate);
+}
+
+/** An order to start may be due later than it was given. */
+function givenAt(row: CallRow): Date {
+  return row.handoff === 'START' && row.round === 1 ? row.created_at : (row.handoff_at ?? row.updated_at);
 }
 
 function titleOf(row: CallRow, { PERSONAL_DATA_IN_KEYS }: StarterPolicy): string {

@@ -25,9 +25,14 @@ export interface NewCall extends CallPayload {
  * They take their places as they come, and are inserted by their phone numbers: statements that had the same numbers in
  * different orders would wait for each other.
  *
+ * @param startsWithinSeconds after these their workflows have been started, or somebody must see to it
  * @returns the calls inserted, in no given order
  */
-export async function insertCalls(db: Database, calls: readonly NewCall[]): Promise<{ row: CallRow; call: Call }[]> {
+export async function insertCalls(
+  db: Database,
+  calls: readonly NewCall[],
+  startsWithinSeconds = 0,
+): Promise<{ row: CallRow; call: Call }[]> {
   // One parameter, so that the statement's text is the same however many they are.
   const rows = calls.map(({ to, scriptId, maxAttempts, expiresAt, requestKey, requestHash, webhookUrl, ...call }) => ({
     ...call,
@@ -43,7 +48,8 @@ export async function insertCalls(db: Database, calls: readonly NewCall[]): Prom
     with accepted as (
       insert into calls (id, to_number, script_id, metadata, priority, max_attempts, expires_at,
                          request_key, request_hash, source, webhook_url, seq, queue_seq, handoff, handoff_at)
-      select numbered.*, ${placeInQueue(sql.ref('numbered.priority'), sql.ref('numbered.seq'))}, 'START', now()
+      select numbered.*, ${placeInQueue(sql.ref('numbered.priority'), sql.ref('numbered.seq'))}, 'START',
+             now() + make_interval(secs => ${startsWithinSeconds})
         from (select new.*, nextval('call_order') as seq
                 from json_to_recordset(${JSON.stringify(rows)})
                   as new (id uuid, to_number text, script_id text, metadata jsonb, priority smallint,

@@ -19,6 +19,18 @@ export async function listHandoffs(
     .execute();
 }
 
+/** Those of the calls whose workflow must still be told something, in the order of the ids. */
+export async function readHandoffs(db: Database, ids: readonly string[]): Promise<CallRow[]> {
+  const rows = await db
+    .selectFrom('calls')
+    .selectAll()
+    .where('id', 'in', ids)
+    .where('handoff', 'is not', null)
+    .execute();
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.flatMap((id) => byId.get(id) ?? []);
+}
+
 /** Told by whoever takes the order off the row: the sweep that carried it out, or the workflow's first step. */
 export const startedLate = {
   type: 'call.updated',

@@ -62,8 +62,8 @@ export async function startApi(options: ApiOptions = {}): Promise<ApiUnderTest> 
     config,
     log,
     starter: {
-      handOffSoon: (row) => handedOff.push(row),
-      handOffMany: (rows) => Promise.resolve(void handedOff.push(...rows)),
+      handOffSoon: (...rows) => handedOff.push(...rows),
+      startsWithinSeconds: 0,
     },
     stopping: stopping.signal,
     ...(options.heartbeatSeconds !== undefined && { heartbeatSeconds: options.heartbeatSeconds }),

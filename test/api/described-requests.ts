@@ -21,7 +21,7 @@ export const description = documentOf(
     db: undefined as never,
     config: readConfig({}),
     log: createLog('test', 'silent'),
-    starter: { handOffSoon: () => undefined, handOffMany: () => Promise.resolve() },
+    starter: { handOffSoon: () => undefined, startsWithinSeconds: 0 },
     stopping: new AbortController().signal,
     deliverReport: () => Promise.resolve(),
     checks: {},

@@ -71,7 +71,7 @@ describe('README', () => {
       db: undefined as never,
       config: readConfig({}),
       log: createLog('test', 'silent'),
-      starter: { handOffSoon: nothing, handOffMany: () => Promise.resolve() },
+      starter: { handOffSoon: nothing, startsWithinSeconds: 0 },
       stopping: new AbortController().signal,
       deliverReport: () => Promise.resolve(),
       checks: {},

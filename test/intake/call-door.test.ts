@@ -11,7 +11,11 @@ let numbers = 0;
 
 beforeEach(async () => {
   database = await createTestDatabase();
-  door = new CallDoor({ db: database.db, config: { MAX_ATTEMPTS: 3, DEFAULT_EXPIRY_SECONDS: 600 } });
+  door = new CallDoor({
+    db: database.db,
+    config: { MAX_ATTEMPTS: 3, DEFAULT_EXPIRY_SECONDS: 600 },
+    starter: { startsWithinSeconds: 0 },
+  });
 });
 afterEach(() => database.drop());
 

@@ -1,59 +1,131 @@
 import type { Client } from '@temporalio/client';
 
 import { readConfig } from '../../src/config';
+import { acceptCalls } from '../../src/intake/accept-call';
 import { Starter } from '../../src/intake/starter';
 import { createLog } from '../../src/log';
+import { findCall } from '../../src/store/calls';
+import { listHandoffs } from '../../src/store/handoffs';
 import { acceptedCall } from '../store/records';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { waitUntil } from '../support/wait-until';
 
 let database: TestDatabase;
-beforeAll(async () => {
+beforeEach(async () => {
   database = await createTestDatabase();
 });
-afterAll(() => database.drop());
+afterEach(() => database.drop());
 
 const policy = readConfig({});
 
 /** A Temporal that takes each start when it is told to: what it is about is what is under way at once. */
 function slowTemporal() {
-  const waiting: (() => void)[] = [];
+  const waiting: { take: () => void; refuse: () => void }[] = [];
   const ids: string[] = [];
   const temporal = {
     workflow: {
       start: (_: unknown, { workflowId }: { workflowId: string }) => {
         ids.push(workflowId);
-        return new Promise<void>((resolve) => waiting.push(resolve));
+        return new Promise<void>((resolve, reject) => {
+          waiting.push({ take: resolve, refuse: () => reject(new Error('away')) });
+        });
       },
+      getHandle: (workflowId: string) => ({
+        describe: () => {
+          ids.push(`described ${workflowId}`);
+          return Promise.reject(new Error('away'));
+        },
+      }),
     },
   } as unknown as Client;
   const starter = new Starter({ db: database.db, temporal, policy, log: createLog('test', 'silent') });
-  return { starter, ids, waiting };
+  const takeAll = () => {
+    for (const { take } of waiting.splice(0)) take();
+  };
+  return { starter, ids, waiting, takeAll };
 }
 
 const callsOf = (count: number) => Promise.all(Array.from({ length: count }, () => acceptedCall(database.db)));
+const workflowsOf = (rows: { id: string }[]) => rows.map(({ id }) => `call-${id}`);
+const untold = () => listHandoffs(database.db, { olderThanSeconds: 0, limit: 1_000 });
 
 test('many calls are handed off in their order, as fast as Temporal takes them, none left to the sweep', async () => {
-  const { starter, ids, waiting } = slowTemporal();
+  const { starter, ids, waiting, takeAll } = slowTemporal();
   const rows = await callsOf(100);
+  starter.handOffSoon(...rows);
   let most = 0;
-  const done = starter.handOffMany(rows);
   await waitUntil('all are handed off', () => {
     most = Math.max(most, waiting.length);
-    waiting.shift()?.();
+    takeAll();
     return ids.length === rows.length;
   });
-  while (waiting.length > 0) waiting.shift()?.();
-  await done;
-  expect(ids).toEqual(rows.map(({ id }) => `call-${id}`));
+  takeAll();
+  expect(ids).toEqual(workflowsOf(rows));
   expect(most).toBeLessThanOrEqual(32);
+  await waitUntil('every order is off its row', async () => (await untold()).length === 0);
 });
 
-test('a Temporal that takes none holds up neither those who wait for many, nor a call that comes by itself', async () => {
+test('while calls pour in Temporal is told of one at a time, and of many again as soon as they do not', async () => {
+  const { starter, ids, waiting, takeAll } = slowTemporal();
+  const rows = await callsOf(200);
+  starter.handOffSoon(...rows.slice(0, 31));
+  expect(waiting).toHaveLength(31);
+  takeAll();
+  starter.handOffSoon(...rows.slice(31));
+  // What was told before the thirty-second came is not taken back; nothing is added to it.
+  expect(waiting).toHaveLength(0);
+  await waitUntil('many are told at once again', () => {
+    const several = waiting.length > 8;
+    takeAll();
+    return several;
+  });
+  await waitUntil('all are handed off', () => {
+    takeAll();
+    return ids.length === rows.length;
+  });
+  expect(ids).toEqual(workflowsOf(rows));
+});
+
+test('a call that was edited or canceled is told of at once, however many wait to be started', async () => {
   const { starter, ids } = slowTemporal();
-  const [single, ...rows] = await callsOf(101);
-  await starter.handOffMany(rows);
-  expect(ids).toHaveLength(32);
-  starter.handOffSoon(single!);
-  await waitUntil('it is handed off', () => ids.at(-1) === `call-${single!.id}`);
+  const [canceled, ...rows] = await callsOf(201);
+  starter.handOffSoon(...rows);
+  starter.handOffSoon({ ...canceled!, handoff: 'CANCEL', status: 'CANCELED' });
+  await waitUntil('it is told', () => ids.includes(`described call-${canceled!.id}`));
+});
+
+test('a call accepted while many wait is no business of the sweep until its turn should have come', async () => {
+  const { starter, takeAll, ids } = slowTemporal();
+  const rows = await callsOf(200);
+  starter.handOffSoon(...rows);
+  const within = starter.startsWithinSeconds;
+  expect(within).toBeGreaterThan(1);
+  const incoming = { request: { to: '+966501234567', scriptId: 'late' }, requestKey: null, source: null };
+  const [answer] = await acceptCalls(database.db, policy, [incoming], within);
+  expect(answer?.kind).toBe('ACCEPTED');
+  if (answer?.kind !== 'ACCEPTED') return;
+  expect((await untold()).map(({ id }) => id)).not.toContain(answer.row.id);
+  const row = await findCall(database.db, answer.row.id);
+  expect(row?.handoff_at?.getTime()).toBeGreaterThan((row?.created_at.getTime() ?? Infinity) + 1_000);
+
+  starter.handOffSoon(answer.row);
+  await waitUntil('its turn comes', () => {
+    takeAll();
+    return ids.at(-1) === `call-${answer.row.id}`;
+  });
+  takeAll();
+  await waitUntil('nobody waits any more', () => starter.startsWithinSeconds === 0);
+});
+
+test('where Temporal is away, whatever waits is left in the rows, and the next call is tried again', async () => {
+  const { starter, ids, waiting } = slowTemporal();
+  const [next, ...rows] = await callsOf(201);
+  starter.handOffSoon(...rows);
+  for (const { refuse } of waiting.splice(0)) refuse();
+  await waitUntil('nobody waits any more', () => starter.startsWithinSeconds === 0);
+  const told = ids.length;
+  expect(told).toBeLessThan(100);
+  starter.handOffSoon(next!);
+  await waitUntil('it is tried', () => ids.at(-1) === `call-${next!.id}`);
+  expect((await untold()).length).toBe(201);
 });

@@ -30,7 +30,7 @@ async function startBridge(): Promise<void> {
     db: database.db,
     config: kafka.config,
     broker: kafka.broker,
-    starter: { handOffSoon: () => undefined },
+    starter: { handOffSoon: () => undefined, startsWithinSeconds: 0 },
     log: createLog('test', 'silent'),
     topics: kafka.topics,
   });

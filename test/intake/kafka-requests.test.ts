@@ -31,7 +31,7 @@ async function startBridge(groupId = kafka.config.KAFKA_GROUP_ID, db = database.
     db,
     config: { ...kafka.config, KAFKA_GROUP_ID: groupId },
     broker: kafka.broker,
-    starter: { handOffSoon: (row) => handedOff.push(row.id) },
+    starter: { handOffSoon: (...rows) => handedOff.push(...rows.map(({ id }) => id)), startsWithinSeconds: 0 },
     log: createLog('test', 'silent'),
     topics: kafka.topics,
   });

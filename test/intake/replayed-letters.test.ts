@@ -23,7 +23,7 @@ async function startBridge(allowedCountries?: 'SA'[]): Promise<void> {
     db: database.db,
     config: { ...kafka.config, ALLOWED_COUNTRIES: allowedCountries },
     broker: kafka.broker,
-    starter: { handOffSoon: () => undefined },
+    starter: { handOffSoon: () => undefined, startsWithinSeconds: 0 },
     log: createLog('test', 'silent'),
     topics: kafka.topics,
   });

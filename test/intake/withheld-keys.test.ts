@@ -28,7 +28,7 @@ async function keysWith(settings: Record<string, string>) {
   const { PAYLOAD_KEYS, PERSONAL_DATA_IN_KEYS } = readConfig(settings);
   const config = { ...kafka.config, PAYLOAD_KEYS, PERSONAL_DATA_IN_KEYS, DATABASE_URL: database.url };
   const { broker, topics } = kafka;
-  const starter = { handOffSoon: () => undefined };
+  const starter = { handOffSoon: () => undefined, startsWithinSeconds: 0 };
   closing.push((await startKafkaRequests({ db: database.db, config, broker, starter, log, topics })).close);
   closing.push(startRelay({ config, broker, log, topic: topics.events }).close);
   const letters = await kafka.collect(topics.deadLetters);

@@ -1,0 +1,93 @@
+import type { CallRow } from '../store/database';
+
+export interface HandoffQueueDeps {
+  /** Of a row just committed. */
+  handOff: (row: CallRow) => Promise<void>;
+  /** Of calls that had to wait: their rows have to be read again. */
+  handOffTogether: (ids: readonly string[]) => Promise<void>;
+  /** @param left how many that waited are given up, to be found in their rows */
+  onFailure: (error: unknown, left: number) => void;
+}
+
+/** Handoffs under way at once: as many as it takes to keep Temporal busy. */
+const atOnce = 32;
+/** Temporal is away, or nearly: further ones are left in their rows. */
+const mostAtOnce = 64;
+/** Beyond these, orders stay in their rows alone. */
+const mostWaiting = 100_000;
+
+/** So many calls within so short a time, and they pour in. */
+const pouring = { calls: 32, milliseconds: 100 };
+
+/** Of a pace that is not known yet, or was lately no pace at all. */
+const leastPerSecond = 50;
+
+/**
+ * The calls of this process whose handoff has not begun, in their order. While calls pour in Temporal is told of one at a
+ * time: what a machine can do goes to whoever waits for an answer, and to start more than the slots can take gains nobody
+ * anything. Kept are their ids, and no more than that: each order is in its row.
+ */
+export class HandoffQueue {
+  private waiting: string[] = [];
+  private inFlight = 0;
+  private groupUnderWay = false;
+  private readonly lately: number[] = [];
+  private pace = { since: 0, done: 0 };
+
+  constructor(private readonly deps: HandoffQueueDeps) {}
+
+  add(row: CallRow): void {
+    if (row.handoff !== 'START') {
+      // Of a call that may be on the line: not behind those that only want to begin.
+      if (this.inFlight < mostAtOnce) this.begin(1, this.deps.handOff(row));
+      return;
+    }
+    this.lately.push(performance.now());
+    if (this.lately.length > pouring.calls) this.lately.shift();
+    if (this.waiting.length === 0 && this.inFlight < this.room()) {
+      this.begin(1, this.deps.handOff(row));
+    } else if (this.waiting.length < mostWaiting) {
+      if (this.waiting.length === 0) this.pace = { since: performance.now(), done: 0 };
+      this.waiting.push(row.id);
+    }
+  }
+
+  get secondsToEmpty(): number {
+    if (this.waiting.length === 0) return 0;
+    const seconds = (performance.now() - this.pace.since) / 1_000;
+    const perSecond = seconds < 1 ? leastPerSecond : Math.max(this.pace.done / seconds, leastPerSecond);
+    return this.waiting.length / perSecond;
+  }
+
+  private room(): number {
+    const [first = -Infinity] = this.lately.length < pouring.calls ? [] : this.lately;
+    return performance.now() - first < pouring.milliseconds ? 1 : atOnce;
+  }
+
+  private begin(count: number, handoff: Promise<void>): void {
+    this.inFlight += count;
+    handoff
+      .catch((error: unknown) => {
+        // Temporal or PostgreSQL is away: thousands need not each find that out.
+        const left = this.waiting.length;
+        this.waiting = [];
+        this.deps.onFailure(error, left);
+      })
+      .finally(() => {
+        this.inFlight -= count;
+        this.pace.done += count;
+        this.goOn();
+      });
+  }
+
+  /** One group after the other: two that were read at once would start in no order. */
+  private goOn(): void {
+    const count = Math.min(this.room() - this.inFlight, this.waiting.length);
+    if (count <= 0 || this.groupUnderWay) return;
+    this.groupUnderWay = true;
+    const group = this.deps.handOffTogether(this.waiting.splice(0, count)).finally(() => {
+      this.groupUnderWay = false;
+    });
+    this.begin(count, group);
+  }
+}
