@@ -13,7 +13,7 @@ const roomsEachRoomMayUse = {
   provider: ['call', 'config', 'log'],
   slots: ['call', 'config', 'log', 'store'],
   events: ['call', 'config', 'log', 'store', 'encryption'],
-  intake: ['call', 'config', 'log', 'store', 'events', 'encryption'],
+  intake: ['call', 'config', 'log', 'store', 'events', 'encryption', 'slots'],
   access: ['call', 'config', 'log', 'store'],
   webhooks: ['call', 'config', 'log', 'store'],
   workflows: ['call', 'activities'],

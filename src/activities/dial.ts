@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { AttemptIds } from '../call/attempt-end';
 import { maskNumber } from '../call/phone-number';
 import { overStatus } from '../call/workflow-messages';
-import { deliverReport } from '../intake/provider-reports';
+import { actOnReport } from '../intake/provider-reports';
 import type { DialAnswer } from '../provider/provider';
 import { hangUpStray } from '../reconciler/hang-up-strays';
 import { giveBack, signalGrants } from '../slots/signal-grants';
@@ -13,7 +13,7 @@ import { claimSlot, clearDoubt, noteDoubt, readDial, recordOnTheLine, type DialR
 import { findReport } from '../store/provider-reports';
 import type { ActivityDeps } from '.';
 import { measureTurn } from './measure-turn';
-import type { Line } from './steps';
+import type { Line, Over } from './steps';
 
 /**
  * Claims the slot in PostgreSQL, then asks the provider to place the call. Taken again after a crash or a lost answer, it
@@ -28,8 +28,7 @@ export function dial(deps: ActivityDeps) {
     const claim = await claimSlot(db, input);
     switch (claim.kind) {
       case 'OVER':
-        await giveBack(deps, input);
-        return claim;
+        return over(deps, input, claim);
       case 'NUMBER_BUSY':
         await giveBack(deps, input);
         return { kind: 'NUMBER_BUSY' };
@@ -85,7 +84,7 @@ async function placeOnLine(deps: ActivityDeps, input: AttemptIds): Promise<Line>
         await hangUpStray(deps, { ...input, externalCallId: answer.externalCallId });
         return endedMeanwhile(deps, input);
       }
-      if (placed.reportsWaiting) await deliverReport(deps, input.attemptId);
+      if (placed.reportsWaiting) await actOnReport(deps, input.attemptId);
       log.info({ ...context, externalCallId: answer.externalCallId }, 'on the line');
       return { kind: 'ON_THE_LINE' };
     }
@@ -108,10 +107,18 @@ async function placeOnLine(deps: ActivityDeps, input: AttemptIds): Promise<Line>
   }
 }
 
-/** The reconciler ended the attempt while this try was under way: what was claimed for it is given back. */
+/** The reconciler, or a report, ended the attempt while this try was under way: what was claimed for it is given back. */
 async function endedMeanwhile(deps: ActivityDeps, input: AttemptIds): Promise<Line> {
+  return over(deps, input, {
+    kind: 'OVER',
+    status: overStatus(await findCall(deps.db, input.callId), input.round),
+  });
+}
+
+/** An attempt that was reported was on the line: its workflow hears of the report, and concludes by it. */
+async function over(deps: ActivityDeps, input: AttemptIds, line: Over): Promise<Line> {
   await giveBack(deps, input);
-  return { kind: 'OVER', status: overStatus(await findCall(deps.db, input.callId), input.round) };
+  return (await findReport(deps.db, input.attemptId)) === undefined ? line : { kind: 'ON_THE_LINE' };
 }
 
 /** Withdrawn before this try: a call that was surely not placed is over, any other is hung up by the workflow. */

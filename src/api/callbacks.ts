@@ -21,8 +21,8 @@ export interface CallbackDeps {
   db: Database;
   config: Pick<Config, 'WEBHOOK_SECRET' | 'WEBHOOK_SIGNED_CONTENT'>;
   log: Logger;
-  /** Tells the attempt's workflow of its stored report. */
-  deliverReport: (attemptId: string) => Promise<unknown>;
+  /** Acts upon the attempt's stored report. */
+  actOnReport: (attemptId: string) => Promise<unknown>;
 }
 
 /** Strict in what decides, lenient in the rest: a report that is refused is a call whose end is found out late. */
@@ -96,12 +96,12 @@ function namedAttempt(c: ApiContext): string | null {
 }
 
 /** Temporal may be away or slow: the stored report is the sweep's to deliver then. */
-function boundedDelivery({ deliverReport, log }: CallbackDeps): (attemptId: string) => void {
+function boundedDelivery({ actOnReport, log }: CallbackDeps): (attemptId: string) => void {
   let inFlight = 0;
   return (attemptId) => {
     if (inFlight >= maxDeliveriesInFlight) return;
     inFlight++;
-    deliverReport(attemptId)
+    actOnReport(attemptId)
       .catch((error: unknown) => {
         log.warn({ attempt: attemptId, err: error }, 'report not delivered yet; the sweep will');
       })

@@ -2,7 +2,7 @@ import type { CallRow } from '../store/database';
 
 export interface HandoffQueueDeps {
   /** Of a row just committed. */
-  handOff: (row: CallRow) => Promise<void>;
+  handOff: (row: CallRow) => Promise<unknown>;
   /** Of calls that had to wait: their rows have to be read again. */
   handOffTogether: (ids: readonly string[]) => Promise<void>;
   /** @param left how many that waited are given up, to be found in their rows */
@@ -64,7 +64,7 @@ export class HandoffQueue {
     return performance.now() - first < pouring.milliseconds ? 1 : atOnce;
   }
 
-  private begin(count: number, handoff: Promise<void>): void {
+  private begin(count: number, handoff: Promise<unknown>): void {
     this.inFlight += count;
     handoff
       .catch((error: unknown) => {

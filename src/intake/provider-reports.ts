@@ -6,6 +6,9 @@ import { findAttempt, findAttemptByExternalCallId } from '../store/attempts';
 import type { Database } from '../store/database';
 import { findReport, markDelivered, storeReport, type ProviderReport } from '../store/provider-reports';
 import { inCall, SpanKind } from '../tracing';
+import { endCompleted } from './end-completed';
+
+export type ReportDeps = Parameters<typeof endCompleted>[0];
 
 /**
  * Stores what a webhook says before anything is done with it. The attempt our query names is believed unless that
@@ -32,11 +35,23 @@ export async function receiveReport(
 }
 
 /**
+ * What a webhook brought is stored: acts upon it. What of it does not come about, for a dependency is away, is left to the
+ * call's workflow, and to the reconciler.
+ */
+export async function actOnReport(deps: ReportDeps, attemptId: string): Promise<void> {
+  // First: somebody may wait for the slot.
+  await endCompleted(deps, attemptId).catch((error: unknown) => {
+    deps.log.warn({ attempt: attemptId, err: error }, 'completed call not ended at once; its workflow will');
+  });
+  await deliverReport(deps, attemptId);
+}
+
+/**
  * Signals an attempt's stored report to its workflow. Safe any number of times: the workflow takes the first report of
  * its own attempt and ignores the rest.
  *
  * @param late by the reconciler: where the attempt ends by this telling and none before, its timeline says so
- * @returns whether there was an attempt in progress to tell of it
+ * @returns whether there was a workflow to tell of it
  */
 export async function deliverReport(
   deps: { db: Database; temporal: Client },
@@ -47,7 +62,8 @@ export async function deliverReport(
   const [attempt, report] = await Promise.all([findAttempt(db, attemptId), findReport(db, attemptId)]);
   if (!attempt || !report) return false;
   let told = false;
-  if (attempt.ended_at === null) {
+  // Completed by the record, and perhaps ahead of its workflow: such a call does not go on in another run.
+  if (attempt.ended_at === null || attempt.outcome === 'COMPLETED') {
     const reported: CallReported = {
       attemptId,
       status: report.status,

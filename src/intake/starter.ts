@@ -58,7 +58,7 @@ export class Starter {
 
   constructor(private readonly deps: StarterDeps) {
     this.queue = new HandoffQueue({
-      handOff: async (row) => void (await this.handOff(row)),
+      handOff: (row) => this.handOff(row),
       handOffTogether: (ids) => this.handOffTogether(ids),
       onFailure: (error, left) =>
         deps.log.warn({ err: error, callsLeft: left }, 'Temporal not told yet; the sweep will'),

@@ -2,8 +2,10 @@ import { requireKeysBeyondLoopback, requireUsableKey, warnOfKnownSecrets } from 
 import { createApp } from '../api/app';
 import { listen, type ListeningServer } from '../api/server';
 import type { Config } from '../config';
-import { deliverReport } from '../intake/provider-reports';
+import { actOnReport } from '../intake/provider-reports';
 import { Starter } from '../intake/starter';
+import { openRedis } from '../slots/redis';
+import { Semaphore } from '../slots/semaphore';
 import { openReadyDatabase } from './database';
 import { openDependencyChecks } from './dependency-checks';
 import { DependencyError, runRole, type RoleContext, type RunningRole } from './role';
@@ -16,14 +18,18 @@ async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
   await requireUsableKey(db, config);
   warnOfKnownSecrets(config, log);
   const temporal = openTemporalClient(config);
-  const checks = openDependencyChecks(config, log, { db, temporal });
+  const redis = openRedis(config.REDIS_URL, log);
+  // Tried again by itself; until it is there, ended calls' slots are given back by their workflows.
+  redis.connect().catch(() => undefined);
+  const semaphore = new Semaphore(redis, db, config.MAX_CONCURRENT_CALLS, log);
+  const checks = openDependencyChecks(config, log, { db, temporal, redis });
   const stopping = new AbortController();
   const app = createApp({
     db,
     config,
     log,
     starter: new Starter({ db, temporal, policy: config, log }),
-    deliverReport: (attemptId) => deliverReport({ db, temporal }, attemptId),
+    actOnReport: (attemptId) => actOnReport({ db, temporal, semaphore, log }, attemptId),
     checks: checks.checks,
     stopping: stopping.signal,
   });
@@ -36,6 +42,7 @@ async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
       stopping.abort();
       await server.close();
       await checks.close();
+      redis.disconnect();
       await db.destroy();
       // Temporal's connection ends with the process: closed while a handoff is being tried again, it throws past every
       // catch. What was not told stays in its row.

@@ -1,11 +1,11 @@
 import type { Client } from '@temporalio/client';
+import type { Redis } from 'ioredis';
 import { sql } from 'kysely';
 
 import type { DependencyChecks } from '../api/health';
 import type { Config } from '../config';
 import { openKafka } from '../events/kafka';
 import type { Logger } from '../log';
-import { openRedis } from '../slots/redis';
 import type { Database } from '../store/database';
 
 const temporalDeadlineSeconds = 1.5;
@@ -15,13 +15,12 @@ export interface OpenChecks {
   close: () => Promise<void>;
 }
 
-/** What `GET /ready` asks. Each dependency is asked over a connection that stays; none is made before the first question. */
+/** What `GET /ready` asks. Each dependency is asked over a connection that stays. */
 export function openDependencyChecks(
-  config: Pick<Config, 'REDIS_URL' | 'KAFKA_BROKERS'>,
+  config: Pick<Config, 'KAFKA_BROKERS'>,
   log: Logger,
-  { db, temporal }: { db: Database; temporal: Client },
+  { db, temporal, redis }: { db: Database; temporal: Client; redis: Redis },
 ): OpenChecks {
-  const redis = openRedis(config.REDIS_URL, log);
   const kafka = openKafka(config, log).admin();
   return {
     checks: {
@@ -43,7 +42,6 @@ export function openDependencyChecks(
       redis: {
         required: false,
         check: async () => {
-          if (redis.status === 'wait') await redis.connect();
           await redis.ping();
         },
       },
@@ -54,9 +52,6 @@ export function openDependencyChecks(
         },
       },
     },
-    close: async () => {
-      redis.disconnect();
-      await kafka.close();
-    },
+    close: () => kafka.close(),
   };
 }

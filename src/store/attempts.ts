@@ -110,15 +110,17 @@ export async function dropWaitingAttempts(
 /**
  * Ends an attempt, once. An attempt that never began leaves no trace but its row.
  *
- * @param lineSeen only while its line is as it was then, by `readLine` of store/orphans.ts
+ * @param line `lineSeen`: only while its line is as it was then, by `readLine` of store/orphans.ts; `externalCallId`: the
+ *   provider's id of the call, where a report was faster than the answer that brings it
  * @returns the row as ended, or undefined where it had ended before, or its line has changed
  */
 export async function endAttempt(
   trx: DatabaseTransaction,
   id: string,
   end: { outcome: AttemptOutcome; failureReason: string | null; durationSec: number | null },
-  lineSeen?: string,
+  line: { lineSeen?: string | undefined; externalCallId?: string | undefined } = {},
 ): Promise<AttemptRow | undefined> {
+  const { lineSeen, externalCallId } = line;
   let query = trx
     .updateTable('attempts')
     .set({
@@ -126,6 +128,9 @@ export async function endAttempt(
       outcome: end.outcome,
       failure_reason: end.failureReason,
       duration_sec: end.durationSec,
+      ...(externalCallId !== undefined && {
+        external_call_id: sql<string>`coalesce(external_call_id, ${externalCallId})`,
+      }),
     })
     .where('id', '=', id)
     .where('ended_at', 'is', null);

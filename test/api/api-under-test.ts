@@ -42,7 +42,7 @@ export interface Answer {
 export interface ApiOptions {
   env?: Record<string, string>;
   checks?: DependencyChecks;
-  deliverReport?: (attemptId: string) => Promise<void>;
+  actOnReport?: (attemptId: string) => Promise<void>;
   database?: TestDatabase;
   bodySeconds?: number;
   heartbeatSeconds?: number;
@@ -67,9 +67,9 @@ export async function startApi(options: ApiOptions = {}): Promise<ApiUnderTest> 
     },
     stopping: stopping.signal,
     ...(options.heartbeatSeconds !== undefined && { heartbeatSeconds: options.heartbeatSeconds }),
-    deliverReport: async (attemptId) => {
+    actOnReport: async (attemptId) => {
       delivered.push(attemptId);
-      await options.deliverReport?.(attemptId);
+      await options.actOnReport?.(attemptId);
     },
     checks: options.checks ?? {},
   });

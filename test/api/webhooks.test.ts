@@ -238,7 +238,7 @@ describe('where the provider signs the body alone', () => {
 test('a delivery that fails or hangs holds up no answer, and is left to the sweep', async () => {
   const hanging = await startApi({
     env: { WEBHOOK_SECRET: secret },
-    deliverReport: () => Promise.reject(new Error('Temporal is away')),
+    actOnReport: () => Promise.reject(new Error('Temporal is away')),
   });
   try {
     const call = await hanging.acceptCall();

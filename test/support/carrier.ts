@@ -15,7 +15,7 @@ import { isFinal } from '../../src/call/transitions';
 import { readConfig, type Config } from '../../src/config';
 import { dataConverterOf } from '../../src/encryption/data-converter';
 import { acceptCalls } from '../../src/intake/accept-call';
-import { deliverReport, receiveReport } from '../../src/intake/provider-reports';
+import { actOnReport, receiveReport } from '../../src/intake/provider-reports';
 import { Starter } from '../../src/intake/starter';
 import { createLog } from '../../src/log';
 import { heartbeats } from '../../src/start/heartbeats';
@@ -182,7 +182,8 @@ export class Carrier {
       completedAt: new Date(),
     };
     await receiveReport(this.db, report, attempt.id);
-    await deliverReport({ db: this.db, temporal: this.namespace.client }, attempt.id);
+    const { db, semaphore } = this;
+    await actOnReport({ db, semaphore, temporal: this.namespace.client, log: createLog('test', 'silent') }, attempt.id);
   }
 
   /** Waits until the call's latest attempt is with the provider. */

@@ -1,0 +1,87 @@
+import { sql, type UpdateObject } from 'kysely';
+
+import type { Finish } from '../call/attempt-end';
+import { callStatuses, type CallStatus } from '../call/call';
+import { finalEventTypes } from '../call/event';
+import { activeStatuses } from '../call/transitions';
+import { endAttempt } from './attempts';
+import type { NewEvent } from './call-events';
+import { lockCall, updateCall } from './calls';
+import type { AttemptRow, DatabaseTransaction, Schema } from './database';
+import { attemptOf } from './rows';
+
+/** Told in the timeline of a call whose workflow had not heard of its report. */
+export const lateReport = 'provider report delivered late';
+
+/**
+ * Ends an attempt and moves its call on, by the verdict, once, in one transaction.
+ *
+ * @returns the attempt, where it ended by this
+ */
+export async function recordEnd(trx: DatabaseTransaction, finish: Finish): Promise<AttemptRow | undefined> {
+  const { callId, attemptId, verdict, end, mend, reportedAs } = finish;
+  const call = await lockCall(trx, callId);
+  // Withdrawn, or another round's by now: its workflow knows what to make of the report.
+  if (reportedAs !== undefined && (call?.status !== 'IN_PROGRESS' || call.round !== finish.round)) return undefined;
+  const ended = await endAttempt(trx, attemptId, end, { lineSeen: mend?.lineSeen, externalCallId: reportedAs });
+  if (mend !== undefined && ended === undefined) return undefined;
+
+  const reason = mend?.reason ?? (end.late ? lateReport : undefined);
+  // A call that was withdrawn before its line could be hung up was told why then.
+  const told = call?.status === 'CANCELED' && call.last_error === reason;
+  // An attempt that never began is no event: nothing was on the line.
+  const attemptEvents: NewEvent[] =
+    ended?.started_at == null
+      ? []
+      : [
+          ...(reason === undefined || told ? [] : [{ type: 'call.updated', reason } as const]),
+          { type: 'attempt.ended', attempt: attemptOf(ended) },
+        ];
+
+  const { status, set } = await verdictOnCall(trx, finish);
+  const eventType = status === 'PENDING' ? undefined : finalEventTypes[status];
+  const changed = await updateCall(trx, callId, {
+    // Only the run whose attempt is in progress may decide; a cancel may also come between two attempts.
+    from: verdict === 'CANCELED' ? activeStatuses : ['IN_PROGRESS'],
+    round: finish.round,
+    to: status,
+    set: { ...set, ...(ended?.external_call_id != null && { external_call_id: ended.external_call_id }) },
+    ...(verdict !== 'CANCELED' && { when: () => sql<boolean>`${ended !== undefined}` }),
+    events: [...attemptEvents, ...(eventType === undefined ? [] : [{ type: eventType }])],
+  });
+  if (changed === undefined && attemptEvents.length > 0) {
+    // The call was canceled, or started again, while this attempt was on the line: its end is told all the same.
+    await updateCall(trx, callId, { from: callStatuses, set: {}, events: attemptEvents });
+  }
+  return ended;
+}
+
+type EndedStatus = Exclude<CallStatus, 'IN_PROGRESS'>;
+
+async function verdictOnCall(
+  trx: DatabaseTransaction,
+  { end, verdict, retryInSeconds, callId, mend }: Finish,
+): Promise<{ status: EndedStatus; set: UpdateObject<Schema, 'calls'> }> {
+  const lastError = end.failureReason === null ? end.outcome : `${end.outcome}: ${end.failureReason}`;
+  switch (verdict) {
+    case 'COMPLETED':
+      return { status: 'COMPLETED', set: { ended_at: sql`now()`, last_error: null } };
+    case 'FAILED':
+      return { status: 'FAILED', set: { ended_at: sql`now()`, last_error: lastError } };
+    case 'CANCELED':
+      return {
+        status: 'CANCELED',
+        set: { ended_at: sql`now()`, next_attempt_at: null, ...(mend && { last_error: mend.reason }) },
+      };
+    case 'RETRY':
+      break;
+  }
+  const call = await trx
+    .selectFrom('calls')
+    .select(sql<boolean>`expires_at <= now()`.as('expired'))
+    .where('id', '=', callId)
+    .executeTakeFirst();
+  if (call?.expired) return { status: 'EXPIRED', set: { ended_at: sql`now()`, last_error: lastError } };
+  const nextAttemptAt = sql<Date>`now() + make_interval(secs => ${retryInSeconds})`;
+  return { status: 'PENDING', set: { next_attempt_at: nextAttemptAt, last_error: lastError } };
+}
