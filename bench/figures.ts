@@ -6,6 +6,7 @@ import { handOver } from './figures/hand-over';
 import { kafkaIntake } from './figures/kafka-intake';
 import { list } from './figures/list';
 import { orchestration } from './figures/orchestration';
+import { semaphore } from './figures/semaphore';
 import { slotUse } from './figures/slot-use';
 import { start } from './figures/start';
 
@@ -18,6 +19,7 @@ export const figures: readonly Figure[] = [
   kafkaIntake,
   events,
   list,
+  semaphore,
   start,
   growth,
 ];
