@@ -2,8 +2,10 @@ import type { Client } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 
 import { workflowId } from '../../src/call/names';
+import { waitUntil } from '../../infra/wait-until';
 import { limitOf, ours, type Book, type Measure } from '../book';
 import type { Figure } from '../figure';
+import { footprintOf, footprintTold } from '../footprint';
 import type { BareInput, BareResult } from '../limits/bare-orchestration';
 import { Service } from '../service';
 import { median } from '../spread';
@@ -48,6 +50,7 @@ async function carryOurs(stage: Stage, book: Book, round: number, count: number)
   const service = await Service.open(stage, { MAX_CONCURRENT_CALLS: String(slots) });
   try {
     await service.start('api', 'worker', 'bridge');
+    const before = await footprintOf(stage, service.databaseUrl);
     const taken = watchCores(stage, service.pids);
     const calls = { seconds: { min: 0, max: 0 }, firstNumber: 0 };
     await runLoad(stage, { origins: service.urls, connections: 16, send: { calls }, count });
@@ -59,9 +62,21 @@ async function carryOurs(stage: Stage, book: Book, round: number, count: number)
     );
     book.add(rate, ours, count / (took?.seconds ?? NaN));
     await service.withTemporal((client) => countEvents(client, service, book, round));
+    await untilAllIsTold(stage, service);
+    const after = await footprintOf(stage, service.databaseUrl);
+    book.note(figure, round, ours, `a call leaves ${footprintTold(before, after, count)}`);
   } finally {
     await service.close();
   }
+}
+
+/** Events are on Kafka, and marked as told. */
+async function untilAllIsTold({ signal }: Stage, { databaseUrl }: Service): Promise<void> {
+  const told = async (): Promise<boolean> => {
+    const rows = await query(databaseUrl, 'select 1 from call_events where published_at is null limit 1');
+    return rows.length === 0;
+  };
+  await waitUntil(told, { deadlineSeconds: 60, signal });
 }
 
 async function countEvents(client: Client, service: Service, book: Book, round: number): Promise<void> {
@@ -69,11 +84,18 @@ async function countEvents(client: Client, service: Service, book: Book, round: 
     service.databaseUrl,
     `select id from calls where attempts = 1 order by random() limit ${sampledCalls}`,
   );
-  const histories = await Promise.all(rows.map(({ id }) => client.workflow.getHandle(workflowId(id)).fetchHistory()));
+  const handles = rows.map(({ id }) => client.workflow.getHandle(workflowId(id)));
+  const histories = await Promise.all(handles.map((handle) => handle.fetchHistory()));
+  const sizes = await Promise.all(handles.map(async (handle) => (await handle.describe()).historySize ?? NaN));
   const events = histories.map(({ events: all }) => all?.length ?? 0);
   book.add(eventsEach, ours, Math.max(...events));
   book.add(actionsEach, ours, median(histories.map((history) => actionsOf(history))));
-  book.note(figure, round, ours, `history events: ${median(events)} in the middle; ${typesOf(histories[0])}`);
+  book.note(
+    figure,
+    round,
+    ours,
+    `history: ${median(events)} events and ${median(sizes)} bytes in the middle; ${typesOf(histories[0])}`,
+  );
 }
 
 const { EventType } = temporal.api.enums.v1;
