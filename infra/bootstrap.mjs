@@ -25,6 +25,7 @@ const entries = {
   calls: 'src/cli/main.js',
   dlq: 'src/start/dlq.js',
   bench: 'bench/main.js',
+  'bench:simulation': 'bench/simulation/main.js',
   'infra:up': 'infra/up.js',
   'infra:down': 'infra/down.js',
   'infra:status': 'infra/status.js',
