@@ -52,7 +52,9 @@ describe('the simulated line', () => {
 });
 
 test('docs/scale.md quotes what the simulation says', () => {
-  for (const table of simulatedTables().split('\n\n').filter((part) => part.startsWith('|')))
+  for (const table of simulatedTables()
+    .split('\n\n')
+    .filter((part) => part.startsWith('|')))
     expect(cellsOf(readDocument('docs/scale.md'))).toContain(cellsOf(table));
 });
 
