@@ -13,8 +13,8 @@ type FinishDeps = Pick<ActivityDeps, 'db' | 'temporal' | 'semaphore' | 'log' | '
 
 /**
  * Writes down how an attempt ended and what becomes of its call, then gives the slot to whoever waits longest. Safe
- * twice: the record changes once, and a slot given back is not given back again. Of a call that went well both have
- * most often been done where its report came (src/intake/end-completed.ts).
+ * twice: the record changes once, and a slot given back is not given back again. Of a call that went well both are
+ * done where its report came (src/intake/end-completed.ts), unless that was cut off.
  *
  * @returns the call's status by the record, which has the last word: a call canceled meanwhile stays canceled
  */

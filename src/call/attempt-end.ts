@@ -9,13 +9,15 @@ export interface AttemptIds {
   attemptId: string;
 }
 
-/** How an attempt ended. `final`: no other attempt can fare better. `late`: by a report that had to be told again. */
+/** How an attempt ended. `final`: no other attempt can fare better. `late`: by a report that had to be told again.
+ * `concluded`: it is in the record, and its slot given back. */
 export interface AttemptEnd {
   outcome: AttemptOutcome;
   failureReason: string | null;
   durationSec: number | null;
   final?: boolean;
   late?: boolean;
+  concluded?: boolean;
 }
 
 /** What the call becomes by the attempt's end, where it is still the call's to become. */

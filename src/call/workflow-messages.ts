@@ -41,6 +41,8 @@ export interface CallReported {
   failureReason: string | null;
   /** Told by the reconciler: whoever stored the report did not. */
   late?: boolean;
+  /** The attempt's end is in the record, and its slot given back: nothing is left to do. */
+  concluded?: boolean;
 }
 
 /** A person changed the call while it was PENDING. */

@@ -40,10 +40,11 @@ export async function receiveReport(
  */
 export async function actOnReport(deps: ReportDeps, attemptId: string): Promise<void> {
   // First: somebody may wait for the slot.
-  await endCompleted(deps, attemptId).catch((error: unknown) => {
+  const concluded = await endCompleted(deps, attemptId).catch((error: unknown) => {
     deps.log.warn({ attempt: attemptId, err: error }, 'completed call not ended at once; its workflow will');
+    return false;
   });
-  await deliverReport(deps, attemptId);
+  await deliverReport(deps, attemptId, { concluded });
 }
 
 /**
@@ -51,12 +52,13 @@ export async function actOnReport(deps: ReportDeps, attemptId: string): Promise<
  * its own attempt and ignores the rest.
  *
  * @param late by the reconciler: where the attempt ends by this telling and none before, its timeline says so
+ * @param concluded its workflow has nothing left to do but to end
  * @returns whether there was a workflow to tell of it
  */
 export async function deliverReport(
   deps: { db: Database; temporal: Client },
   attemptId: string,
-  { late = false }: { late?: boolean } = {},
+  { late = false, concluded = false }: { late?: boolean; concluded?: boolean } = {},
 ): Promise<boolean> {
   const { db, temporal } = deps;
   const [attempt, report] = await Promise.all([findAttempt(db, attemptId), findReport(db, attemptId)]);
@@ -70,6 +72,7 @@ export async function deliverReport(
       durationSec: report.duration_sec,
       failureReason: report.failure_reason,
       ...(late && { late }),
+      ...(concluded && { concluded }),
     };
     try {
       const handle = temporal.workflow.getHandle(workflowId(attempt.call_id));

@@ -85,16 +85,17 @@ async function reportedLate(run: RunOfAttempt): Promise<AttemptEnd> {
   return endOf(run.report);
 }
 
-function endOf({ status, failureReason, durationSec, late }: CallReported): AttemptEnd {
-  return { outcome: status, failureReason, durationSec, ...(late && { late }) };
+function endOf({ status, failureReason, durationSec, late, concluded }: CallReported): AttemptEnd {
+  return { outcome: status, failureReason, durationSec, ...(late && { late }), ...(concluded && { concluded }) };
 }
 
 /** Writes down how the attempt ended and gives the slot to the next; a failure goes to the retry policy. */
 async function conclude(run: RunOfAttempt, end: AttemptEnd): Promise<PlaceCallResult> {
   const verdict: Verdict = end.outcome === 'COMPLETED' ? 'COMPLETED' : end.final || !run.mayRetry ? 'FAILED' : 'RETRY';
-  const { status } = await CancellationScope.nonCancellable(() =>
-    finishAttempt(run.finish(end, verdict, run.retryInSeconds)),
-  );
+  const { status } =
+    end.concluded && verdict === 'COMPLETED'
+      ? { status: 'COMPLETED' as const }
+      : await CancellationScope.nonCancellable(() => finishAttempt(run.finish(end, verdict, run.retryInSeconds)));
   if (status === 'PENDING') {
     // Look for a cancel first: a retryable failure would lose it, and the call would go on.
     if (CancellationScope.current().consideredCancelled) await CancellationScope.current().cancelRequested;
