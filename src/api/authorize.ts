@@ -63,7 +63,7 @@ function onlyFromHere({ CORS_ORIGINS = [], PUBLIC_BASE_URL }: AuthorizeDeps['con
   const publicHost = new URL(PUBLIC_BASE_URL).hostname;
   return (c) => {
     const { host, hostname } = new URL(c.req.url);
-    if (!isLoopback(hostname.replace(/^\[|\]$/g, '')) && hostname !== publicHost) {
+    if (hostname !== publicHost && !isLoopback(hostname.replace(/^\[|\]$/g, ''))) {
       const remedy = 'set API_KEYS=required, or PUBLIC_BASE_URL';
       throw new CallError('FORBIDDEN', `Without API keys this answers under its own address alone: ${remedy}.`);
     }

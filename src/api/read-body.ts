@@ -2,6 +2,7 @@ import { CallError } from '../call/errors';
 import type { ApiContext } from './endpoint';
 
 const maxBodyBytes = 64 * 1024;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * The raw bytes of a request's body.
@@ -45,7 +46,7 @@ export async function readOptionalJson(c: ApiContext): Promise<unknown> {
 /** @throws CallError INVALID_JSON for what is not UTF-8 or not JSON */
 export function parseJson(body: Buffer): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+    return JSON.parse(utf8.decode(body));
   } catch (error) {
     // The parser's own message quotes the body; a client's number must not end up in a log through it.
     const reason = error instanceof SyntaxError ? 'is not valid JSON' : 'is not valid UTF-8';

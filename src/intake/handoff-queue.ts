@@ -17,7 +17,7 @@ const mostAtOnce = 64;
 const mostWaiting = 100_000;
 
 /** So many calls within so short a time, and they pour in. */
-const pouring = { calls: 32, milliseconds: 100 };
+const pouring = { calls: 32, milliseconds: 1_000 };
 
 /** Of a pace that is not known yet, or was lately no pace at all. */
 const leastPerSecond = 50;
