@@ -1,8 +1,10 @@
-import { ours, type Measure } from '../book';
+import { pickFreePorts } from '../../infra/tcp-port';
+import { limitOf, ours, type Measure } from '../book';
+import type { Child } from '../children';
 import type { Figure } from '../figure';
 import { Service } from '../service';
 import { quantile } from '../spread';
-import { query } from '../stage';
+import { query, type Stage } from '../stage';
 import { runLoad, watchCores } from '../systems';
 
 const figure = 'list';
@@ -30,6 +32,7 @@ const small: Sizes = { calls: 20_000, farthestPage: 10, requests: 30 };
 
 let service: Service | undefined;
 let farthest: string[] = [];
+let bare: { origin: string; child: Child } | undefined;
 
 /** Whether a list stays quick, however many calls there are and however far one reads. */
 export const list: Figure = {
@@ -43,30 +46,26 @@ export const list: Figure = {
     await fill(opened.databaseUrl, sizes.calls);
     await opened.start('api');
     farthest = await Promise.all(filters.map((filter) => cursorBefore(opened.url, filter, sizes.farthestPage)));
-    return () => opened.close();
+    bare = await startBare(stage, opened.databaseUrl);
+    return async () => {
+      await bare?.child.stop();
+      await opened.close();
+    };
   },
   round: async (stage, book, round) => {
-    const { requests } = stage.quick ? small : full;
+    const { calls, farthestPage } = stage.quick ? small : full;
     const { urls = [], pids = {} } = service ?? {};
-    const page = (filter: string, index: number): string =>
-      `/calls?${[filter, `limit=${pageSize}`, farthest[index] ? `cursor=${farthest[index]}` : ''].filter(Boolean).join('&')}`;
-    const pages = {
-      'first page': filters.map((filter) => `/calls?${[filter, `limit=${pageSize}`].filter(Boolean).join('&')}`),
-      '1,000th page': filters.map(page),
-    };
-    for (const [what, paths] of Object.entries(pages)) {
-      const taken = watchCores(stage, pids);
-      // Each filter by itself: the worst of them is the figure.
-      const slowest = [];
-      for (const path of paths) {
-        const { latencies } = await runLoad(stage, {
-          origins: urls,
-          connections: 1,
-          send: { paths: [path] },
-          count: requests,
-        });
-        slowest.push({ path, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) });
-      }
+    const page = (filter: string, cursor = ''): string => `/calls?${[filter, size, cursor].filter(Boolean).join('&')}`;
+    const before = `before=${calls + 1 - (farthestPage - 1) * pageSize}`;
+    const pages = [
+      { what: 'first page', paths: filters.map((filter) => page(filter)), bare: `/?${size}` },
+      {
+        what: '1,000th page',
+        paths: filters.map((filter, index) => page(filter, `cursor=${farthest[index]}`)),
+        bare: `/?${size}&${before}`,
+      },
+    ];
+    for (const { what, paths, bare: barePath } of pages) {
       const measure: Measure = {
         figure,
         what: `${what}, p99 of the slowest filter`,
@@ -74,12 +73,44 @@ export const list: Figure = {
         better: 'less',
         target: 30,
       };
-      book.add(measure, ours, Math.max(...slowest.map(({ p99 }) => p99)));
-      const each = slowest.map(({ path, p50, p99 }) => `${path} ${p50.toFixed(1)}/${p99.toFixed(1)}`);
-      book.note(figure, round, ours, `${what}, p50/p99 in ms: ${each.join(', ')}; ${taken()}`);
+      const taken = watchCores(stage, pids);
+      const each = await timesOf(stage, urls, paths);
+      book.add(measure, ours, Math.max(...each.map(({ p99 }) => p99)));
+      book.note(figure, round, ours, `${what}, p50/p99 in ms: ${each.map(told).join(', ')}; ${taken()}`);
+      const least = await timesOf(stage, bare ? [bare.origin] : [], [barePath]);
+      for (const { p99 } of least) book.add(measure, limitOf('HTTP and one select'), p99);
+      book.note(figure, round, 'bare', `${what}, p50/p99 in ms: ${least.map(told).join(', ')}`);
     }
   },
 };
+
+const size = `limit=${pageSize}`;
+
+interface Times {
+  path: string;
+  p50: number;
+  p99: number;
+}
+
+/** Each path by itself, so that the worst of them is seen. */
+async function timesOf(stage: Stage, origins: string[], paths: readonly string[]): Promise<Times[]> {
+  const { requests } = stage.quick ? small : full;
+  const times: Times[] = [];
+  for (const path of paths) {
+    const { latencies } = await runLoad(stage, { origins, connections: 1, send: { paths: [path] }, count: requests });
+    times.push({ path, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) });
+  }
+  return times;
+}
+
+const told = ({ path, p50, p99 }: Times): string => `${path} ${p50.toFixed(1)}/${p99.toFixed(1)}`;
+
+async function startBare(stage: Stage, databaseUrl: string): Promise<{ origin: string; child: Child }> {
+  const [port = 0] = await pickFreePorts(1);
+  const env = { DATABASE_URL: databaseUrl, PORT: String(port) };
+  const child = await stage.children.startReady({ name: 'bare-list', script: 'bench/limits/bare-list.js', env });
+  return { origin: `http://127.0.0.1:${port}`, child };
+}
 
 /** Ended calls, as they come to be: most went well, over a month, by five scripts for ten customers. */
 async function fill(url: string, calls: number): Promise<void> {

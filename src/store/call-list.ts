@@ -88,34 +88,73 @@ async function countMatches(db: Database, filter: CallFilter): Promise<number> {
 }
 
 const manyMatches = 10_000;
-const keptForTimes = 10;
+const freshForTimes = 20;
+const givenOutForTimes = 40;
+const givenOutForMilliseconds = 30_000;
 const countsKept = 200;
 
+interface KeptCount {
+  total: number;
+  countedAt: number;
+  tookMilliseconds: number;
+}
+
 /**
- * Counts the calls that match. A count of many costs as much as it has calls to visit, page after page of one list: it is
- * given out again for ten times as long as it took.
+ * Counts the calls that match. A count of many costs as much as it has calls to visit, page after page of one list, where
+ * the page itself costs next to nothing: so it is kept, and one that is no longer fresh is given out once more while it is
+ * made anew beside. Few are counted each time, and are exact.
  */
 export class MatchCounter {
-  private readonly kept = new Map<string, { total: number; until: number }>();
+  private readonly kept = new Map<string, KeptCount>();
+  private readonly underWay = new Map<string, Promise<number>>();
 
   constructor(private readonly db: Database) {}
 
   async count(filter: CallFilter): Promise<number> {
     const key = JSON.stringify(filter);
     const known = this.kept.get(key);
-    if (known && performance.now() < known.until) return known.total;
-    const startedAt = performance.now();
-    const total = await countMatches(this.db, filter);
+    // Not one that is under way: it may be of a moment before what its asker has just written.
+    if (!known) return this.countNow(key, filter);
+    const age = performance.now() - known.countedAt;
+    if (age < known.tookMilliseconds * freshForTimes) return known.total;
+    const counting = this.countOnce(key, filter);
+    if (age >= Math.max(known.tookMilliseconds * givenOutForTimes, givenOutForMilliseconds)) return counting;
+    // It is told to whoever has to wait for the count.
+    counting.catch(() => undefined);
+    return known.total;
+  }
+
+  private countOnce(key: string, filter: CallFilter): Promise<number> {
+    const running = this.underWay.get(key);
+    if (running) return running;
+    const counting = this.countNow(key, filter, unhurried).finally(() => this.underWay.delete(key));
+    this.underWay.set(key, counting);
+    return counting;
+  }
+
+  private async countNow(key: string, filter: CallFilter, within = atOnce): Promise<number> {
+    const countedAt = performance.now();
+    const total = await within(this.db, (db) => countMatches(db, filter));
     this.kept.delete(key);
     if (total >= manyMatches) {
-      const now = performance.now();
-      this.kept.set(key, { total, until: now + (now - startedAt) * keptForTimes });
+      this.kept.set(key, { total, countedAt, tookMilliseconds: performance.now() - countedAt });
       const [oldest] = this.kept.keys();
       if (this.kept.size > countsKept && oldest !== undefined) this.kept.delete(oldest);
     }
     return total;
   }
 }
+
+type Counting = (db: Database, count: (db: Database) => Promise<number>) => Promise<number>;
+
+const atOnce: Counting = (db, count) => count(db);
+
+/** By one process: several are done sooner, and everything else waits for a core meanwhile. */
+const unhurried: Counting = (db, count) =>
+  db.transaction().execute(async (trx) => {
+    await sql`set local max_parallel_workers_per_gather = 0`.execute(trx);
+    return count(trx);
+  });
 
 function conditionsOf(filter: CallFilter): Expression<SqlBool>[] {
   const { status, to, scriptId, createdAfter, createdBefore, metadata = {} } = filter;

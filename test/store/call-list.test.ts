@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 
 import * as fc from 'fast-check';
+import { sql } from 'kysely';
 
 import { callStatuses } from '../../src/call/call';
 import { listCalls, MatchCounter, type CallFilter } from '../../src/store/call-list';
 import type { CallRow } from '../../src/store/database';
 import { createTestDatabase, type TestDatabase } from '../support/database';
+import { waitUntil } from '../support/wait-until';
 
 let database: TestDatabase;
 /** Newest first. */
@@ -96,4 +98,60 @@ test('a list is what its filter says, newest first, by every page size, by curso
     }),
     { numRuns: 80 },
   );
+});
+
+describe('how many match', () => {
+  const many: CallFilter = { scriptId: 'many' };
+
+  async function insertMatching(scriptId: string, count: number): Promise<void> {
+    await sql`
+      insert into calls (id, to_number, script_id, status, max_attempts, expires_at)
+      select gen_random_uuid(), '+966510000000', ${scriptId}, 'COMPLETED', 3, now()
+        from generate_series(1, ${count})`.execute(database.db);
+  }
+
+  async function countsThatWaitForTheTable(): Promise<number> {
+    const { rows } = await sql<{ waiting: number }>`
+      select count(*)::int as waiting from pg_locks
+       where not granted and relation = 'calls'::regclass`.execute(database.db);
+    return rows[0]?.waiting ?? 0;
+  }
+
+  test('of few is counted each time', async () => {
+    const counter = new MatchCounter(database.db);
+    for (let expected = 1; expected <= 3; expected++) {
+      await insertMatching('few', 1);
+      expect(await counter.count({ scriptId: 'few' })).toBe(expected);
+    }
+  });
+
+  test('of many is told at once while it is counted anew beside, once for all who ask', async () => {
+    await insertMatching('many', 10_000);
+    const counter = new MatchCounter(database.db);
+    expect(await counter.count(many)).toBe(10_000);
+    await insertMatching('many', 1);
+    await database.db.transaction().execute(async (trx) => {
+      await sql`lock table calls in access exclusive mode`.execute(trx);
+      await waitUntil('a count under way', async () => {
+        expect(await counter.count(many)).toBe(10_000);
+        return (await countsThatWaitForTheTable()) > 0;
+      });
+      await Promise.all(Array.from({ length: 20 }, () => counter.count(many)));
+      expect(await countsThatWaitForTheTable()).toBe(1);
+    });
+    await waitUntil('the new count', async () => (await counter.count(many)) === 10_001);
+  });
+
+  test('of many is not told of long ago', async () => {
+    const counter = new MatchCounter(database.db);
+    const before = await counter.count(many);
+    await insertMatching('many', 1);
+    const later = performance.now() + 60_000;
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(later);
+    try {
+      expect(await counter.count(many)).toBe(before + 1);
+    } finally {
+      clock.mockRestore();
+    }
+  });
 });
