@@ -31,8 +31,8 @@ export interface Leader {
   close: () => Promise<void>;
 }
 
-/** Between looks while there is work; it gathers meanwhile. */
-const restMilliseconds = 15;
+/** From one look to the next while there is work, which gathers meanwhile; a look that lasts longer was rest enough. */
+const lookEveryMilliseconds = 15;
 /** So many looks in a row that find nothing, and it sleeps until it is woken. */
 const emptyLooksBeforeSleep = 10;
 /** A sleeper looks all the same, should a notice ever be missed. */
@@ -97,11 +97,13 @@ async function lead(leadership: Leadership, session: Session, stop: AbortSignal,
   let asleep = new AbortController();
   await session.listen(channel, () => asleep.abort());
   for (let emptyLooks = 0; !stop.aborted;) {
+    const nextLookAt = performance.now() + lookEveryMilliseconds;
     const done = await look(session);
     works();
     emptyLooks = done > 0 ? 0 : emptyLooks + 1;
     if (emptyLooks < emptyLooksBeforeSleep || !(await session.tryLock(locks.sleeps))) {
-      if (done < fullLook) await pauseUnless(stop, restMilliseconds);
+      const rest = nextLookAt - performance.now();
+      if (done < fullLook && rest > 0) await pauseUnless(stop, rest);
       continue;
     }
     asleep = new AbortController();

@@ -37,7 +37,8 @@ export const sessionLocks = {
 
 /**
  * Opens a session. The server ends it where its process no longer speaks (stopped, or its machine gone), so that a lock
- * is never held by the dead.
+ * is never held by the dead. Its commits do not wait for the disk: what a leader writes down is what it has done, each
+ * of which may be done again. A server that crashes may forget the last of it, and never what others committed.
  *
  * @param givenUpAfterSeconds without a word; the session speaks several times within it
  * @throws where no connection can be made within 5 s
@@ -50,7 +51,7 @@ export async function openSession(url: string, name: string, givenUpAfterSeconds
     query_timeout: 20_000,
     keepAlive: true,
     application_name: name,
-    options: `-c idle_session_timeout=${givenUpAfterSeconds}s -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4`,
+    options: `-c idle_session_timeout=${givenUpAfterSeconds}s -c synchronous_commit=off -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4`,
   });
   const ending = new AbortController();
   client.on('error', (error) => ending.abort(error));
