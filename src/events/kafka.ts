@@ -143,6 +143,9 @@ function sizeOf({ key, value, headers = {} }: OutgoingMessage): number {
   return parts.reduce((sum, part) => sum + (part ? Buffer.byteLength(part) : 0), 0);
 }
 
+/** One is read and checked while another waits for the database; more only wait for each other there. */
+const partitionsAtOnce = 2;
+
 async function startConsumer(kafka: Kafka, log: Logger, options: ConsumerOptions): Promise<Consumer> {
   const { groupId, topic, onBatch } = options;
   const consumer = kafka.consumer({
@@ -162,7 +165,11 @@ async function startConsumer(kafka: Kafka, log: Logger, options: ConsumerOptions
     await consumer.connect();
     // A group's first start takes what was sent before it.
     await consumer.subscribe({ topic, fromBeginning: true });
-    await consumer.run({ eachBatchAutoResolve: false, eachBatch: (payload) => onBatch(receivedBatch(payload)) });
+    await consumer.run({
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: partitionsAtOnce,
+      eachBatch: (payload) => onBatch(receivedBatch(payload)),
+    });
   } catch (error) {
     watch.end();
     consumer.disconnect().catch(() => undefined);

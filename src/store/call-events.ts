@@ -65,7 +65,7 @@ export async function findRejectedSources(db: Database, sources: readonly string
   const rows = await db
     .selectFrom('call_events')
     .select((eb) => eb.ref('source').$notNull().as('source'))
-    .where('source', 'in', sources)
+    .where(sql<boolean>`source = any(${sources}::text[])`)
     .execute();
   return new Set(rows.map((row) => row.source));
 }
@@ -124,6 +124,6 @@ export async function markPublished(db: Database | DatabaseTransaction, ids: rea
   await db
     .updateTable('call_events')
     .set({ published_at: sql`now()` })
-    .where('id', 'in', ids)
+    .where(sql<boolean>`id = any(${ids}::bigint[])`)
     .execute();
 }

@@ -203,3 +203,50 @@ describe('bridges', () => {
     expect(await listRejections()).toEqual([]);
   }, 90_000);
 });
+
+describe('messages of several partitions', () => {
+  test('do not wait for one whose number another transaction holds', async () => {
+    const held = freshNumber();
+    const sent = await kafka.collect(kafka.topics.requests);
+    await kafka.send(kafka.topics.requests, [message({ to: freshNumber(), scriptId: 'first' }, 'first')]);
+    await startBridge();
+    await waitUntil('a call of a bridge that has joined', async () => (await listCalls()).length === 1);
+    const others = Array.from({ length: 30 }, (_, index) =>
+      message({ to: freshNumber(), scriptId: 'other' }, `key-${index}`),
+    );
+    await database.db.transaction().execute(async (trx) => {
+      await sql`insert into calls (id, to_number, script_id, max_attempts, expires_at)
+        values (gen_random_uuid(), ${held}, 'undecided', 3, now() + interval '1 day')`.execute(trx);
+      await kafka.send(kafka.topics.requests, [message({ to: held, scriptId: 'held' }, 'held'), ...others]);
+      await waitUntil('all messages on the topic', () => sent.length === 32);
+      const heldPartition = sent.find(({ key }) => String(key) === 'held')?.partition;
+      const elsewhere = sent.filter(({ partition }) => partition !== heldPartition).length;
+      expect(elsewhere).toBeGreaterThan(0);
+      await waitUntil('the calls of the other partitions', async () => (await listCalls()).length >= elsewhere);
+      await sql`delete from calls where script_id = 'undecided'`.execute(trx);
+    });
+    await waitUntil('all calls', async () => (await listCalls()).length === 32);
+  });
+
+  test('that ask for the same numbers at once make one call a number, and the others are told of it', async () => {
+    const asked = Array.from({ length: 300 }, freshNumber);
+    const copies = 4;
+    for (let copy = 0; copy < copies; copy++) {
+      const inOrder = copy % 2 === 0 ? asked : [...asked].reverse();
+      await kafka.send(
+        kafka.topics.requests,
+        inOrder.map((to) => message({ to, scriptId: `copy-${copy}` }, `key-${copy}`)),
+      );
+    }
+    await startBridge();
+    await waitUntil('all rejections', async () => (await listRejections()).length === (copies - 1) * asked.length);
+
+    const calls = await listCalls();
+    expect(calls.map((call) => call.to_number).sort()).toEqual([...asked].sort());
+    const active = new Set(calls.map(({ id }) => id));
+    for (const rejection of await listRejections()) {
+      expect(rejection).toMatchObject({ reason: 'NUMBER_BUSY' });
+      expect(active).toContain((rejection as { activeCallId?: string }).activeCallId);
+    }
+  });
+});
