@@ -72,6 +72,8 @@ export const list: Figure = {
         unit: 'ms',
         better: 'less',
         target: 30,
+        // Where the machine's own tail is longer: four fifths as fast as it.
+        targetOfLimit: 1.25,
       };
       const taken = watchCores(stage, pids);
       const each = await timesOf(stage, urls, paths);
