@@ -38,7 +38,7 @@ function tableOf(deployment: Deployment): string {
     const { name, share } = busiest(needsOf(slots, seconds), deployment);
     const busy = `${name}, ${shown(share * 100)} % of what it carries`;
     return [
-      String(slots),
+      slots.toLocaleString('en'),
       told(seconds),
       use.toFixed(3),
       `${shown(handOver.p50)} ms`,
