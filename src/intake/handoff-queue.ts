@@ -18,19 +18,23 @@ const mostWaiting = 100_000;
 
 /** So many calls within so short a time, and they pour in. */
 const pouring = { calls: 32, milliseconds: 1_000 };
+/** Between two groups while they do, in times of what the one took. */
+const restPerGroup = 4;
+const longestRestMilliseconds = 1_000;
 
 /** Of a pace that is not known yet, or was lately no pace at all. */
 const leastPerSecond = 50;
 
 /**
- * The calls of this process whose handoff has not begun, in their order. While calls pour in Temporal is told of one at a
- * time: what a machine can do goes to whoever waits for an answer, and to start more than the slots can take gains nobody
- * anything. Kept are their ids, and no more than that: each order is in its row.
+ * The calls of this process whose handoff has not begun, in their order. While calls pour in they are handed off for a
+ * fifth of the time: what a machine can do goes to whoever waits for an answer, and to start more than the slots can take
+ * gains nobody anything. Kept are their ids, and no more than that: each order is in its row.
  */
 export class HandoffQueue {
   private waiting: string[] = [];
   private inFlight = 0;
   private groupUnderWay = false;
+  private resting = false;
   private readonly lately: number[] = [];
   private pace = { since: 0, done: 0 };
 
@@ -44,11 +48,12 @@ export class HandoffQueue {
     }
     this.lately.push(performance.now());
     if (this.lately.length > pouring.calls) this.lately.shift();
-    if (this.waiting.length === 0 && this.inFlight < this.room()) {
+    if (this.waiting.length === 0 && this.inFlight < atOnce && !this.pouring()) {
       this.begin(1, this.deps.handOff(row));
     } else if (this.waiting.length < mostWaiting) {
       if (this.waiting.length === 0) this.pace = { since: performance.now(), done: 0 };
       this.waiting.push(row.id);
+      this.goOn();
     }
   }
 
@@ -59,9 +64,9 @@ export class HandoffQueue {
     return this.waiting.length / perSecond;
   }
 
-  private room(): number {
-    const [first = -Infinity] = this.lately.length < pouring.calls ? [] : this.lately;
-    return performance.now() - first < pouring.milliseconds ? 1 : atOnce;
+  private pouring(): boolean {
+    const [first = 0] = this.lately;
+    return this.lately.length === pouring.calls && performance.now() - first < pouring.milliseconds;
   }
 
   private begin(count: number, handoff: Promise<unknown>): void {
@@ -82,12 +87,25 @@ export class HandoffQueue {
 
   /** One group after the other: two that were read at once would start in no order. */
   private goOn(): void {
-    const count = Math.min(this.room() - this.inFlight, this.waiting.length);
-    if (count <= 0 || this.groupUnderWay) return;
+    const count = Math.min(atOnce - this.inFlight, this.waiting.length);
+    if (count <= 0 || this.groupUnderWay || this.resting) return;
     this.groupUnderWay = true;
+    const beganAt = performance.now();
     const group = this.deps.handOffTogether(this.waiting.splice(0, count)).finally(() => {
       this.groupUnderWay = false;
+      if (this.pouring()) this.rest((performance.now() - beganAt) * restPerGroup);
     });
     this.begin(count, group);
+  }
+
+  private rest(milliseconds: number): void {
+    this.resting = true;
+    setTimeout(
+      () => {
+        this.resting = false;
+        this.goOn();
+      },
+      Math.min(milliseconds, longestRestMilliseconds),
+    ).unref();
   }
 }
