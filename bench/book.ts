@@ -27,10 +27,30 @@ export interface Line extends Measure {
 }
 
 /** Everything that was measured, in the order in which it came first. */
+interface Note {
+  figure: string;
+  round: number;
+  who: Who;
+  note: string;
+}
+
+/** What is read of a book that was written down. */
+export interface KeptBook {
+  lines: Line[];
+  notes: Note[];
+}
+
 export class Book {
   readonly lines: Line[] = [];
   /** What explains the values: cores taken by each process, counts. */
-  readonly notes: { figure: string; round: number; who: Who; note: string }[] = [];
+  readonly notes: Note[] = [];
+
+  /** @param measuredAnew figures of which nothing stays */
+  goOnFrom(kept: KeptBook | undefined, measuredAnew: readonly string[]): void {
+    const stays = ({ figure }: { figure: string }): boolean => !measuredAnew.includes(figure);
+    this.lines.push(...(kept?.lines ?? []).filter(stays));
+    this.notes.push(...(kept?.notes ?? []).filter(stays));
+  }
 
   add(measure: Measure, who: Who, value: number): void {
     const line = this.lineOf(measure);

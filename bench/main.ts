@@ -1,11 +1,11 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { say } from '../infra/progress';
 import { runCommand } from '../infra/run-command';
 import type { StopRequests } from '../infra/stop-requests';
 import { bringUpBacking, type Backing } from './backing';
-import { Book } from './book';
+import { Book, type KeptBook } from './book';
 import { Children } from './children';
 import type { Figure } from './figure';
 import { figures } from './figures';
@@ -49,12 +49,20 @@ async function measure(
   const book = new Book();
   const chosen = figures.filter(({ name }) => options.only.length === 0 || options.only.includes(name));
   const startedAt = new Date();
+  const about = { startedAt: startedAt.toISOString(), options, machine };
+  const place = placeOfResults(backing, about);
+  if (!options.quick) {
+    book.goOnFrom(
+      readResults(place),
+      chosen.map(({ name }) => name),
+    );
+  }
   for (const figure of chosen) {
     await measureFigure(figure, stage, book, options.rounds);
     say(tableOf(book.lines.filter((line) => line.figure === figure.name)));
     for (const line of book.notesOf(figure.name)) say(line);
     // After each: a run of an hour that ends early has what it has.
-    keep(backing, { startedAt: startedAt.toISOString(), options, machine }, book);
+    keep(place, about, book);
   }
   if (chosen.length > 1) say(`\n${tableOf(book.lines)}`);
 }
@@ -72,24 +80,31 @@ async function measureFigure(figure: Figure, stage: Stage, book: Book, rounds: n
   }
 }
 
+interface About {
+  startedAt: string;
+  options: BenchOptions;
+  machine: object;
+}
+
 /**
- * bench/results/<date>.json, and the table and the pictures beside it; with several processes of each role under a name that
+ * bench/results/<date>, for the table, its values and the pictures; with several processes of each role under a name that
  * says so. A quick run proves nothing and leaves nothing there.
  */
-function keep(
-  { places }: Backing,
-  about: { startedAt: string; options: BenchOptions; machine: object },
-  book: Book,
-): void {
-  const { lines, notes } = book;
-  const { processes } = about.options;
-  const name = `${about.startedAt.slice(0, 10)}${processes === 1 ? '' : `-${processes}-processes`}`;
-  const directory = about.options.quick
-    ? join(places.checkout, '.data/bench-quick')
-    : join(places.checkout, 'bench/results');
+function placeOfResults({ places }: Backing, { startedAt, options }: About): string {
+  const directory = join(places.checkout, options.quick ? '.data/bench-quick' : 'bench/results');
   mkdirSync(directory, { recursive: true });
-  writeFileSync(join(directory, `${name}.json`), `${JSON.stringify({ ...about, lines, notes }, null, 2)}\n`);
-  writeFileSync(join(directory, `${name}.md`), `${markdownOf(lines)}\n`);
-  for (const [figure, svg] of Object.entries(picturesOf(lines)))
-    writeFileSync(join(directory, `${name}-${figure}.svg`), svg);
+  const { processes } = options;
+  return join(directory, `${startedAt.slice(0, 10)}${processes === 1 ? '' : `-${processes}-processes`}`);
+}
+
+/** What was measured on the same day before: figures that are not measured again stand. */
+function readResults(place: string): KeptBook | undefined {
+  if (!existsSync(`${place}.json`)) return undefined;
+  return JSON.parse(readFileSync(`${place}.json`, 'utf8')) as KeptBook;
+}
+
+function keep(place: string, about: About, { lines, notes }: Book): void {
+  writeFileSync(`${place}.json`, `${JSON.stringify({ ...about, lines, notes }, null, 2)}\n`);
+  writeFileSync(`${place}.md`, `${markdownOf(lines)}\n`);
+  for (const [figure, svg] of Object.entries(picturesOf(lines))) writeFileSync(`${place}-${figure}.svg`, svg);
 }

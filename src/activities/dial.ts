@@ -64,10 +64,10 @@ async function correctSlot(deps: ActivityDeps, input: AttemptIds & { slot: numbe
 
 async function placeOnLine(deps: ActivityDeps, input: AttemptIds): Promise<Line> {
   const { db, provider, log } = deps;
-  const row = await readDial(db, input.attemptId);
+  const [row, report] = await Promise.all([readDial(db, input.attemptId), findReport(db, input.attemptId)]);
   if (row.ended) return endedMeanwhile(deps, input);
   // Known to be placed: by the dial's answer, or by a webhook that was faster.
-  if (row.externalCallId !== null || (await findReport(db, input.attemptId))) return { kind: 'ON_THE_LINE' };
+  if (row.externalCallId !== null || report) return { kind: 'ON_THE_LINE' };
   if (row.callStatus !== 'IN_PROGRESS') return afterWithdrawal(row);
 
   // Noted before the request leaves, so that a crash leaves a doubt and not a blank.

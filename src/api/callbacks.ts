@@ -15,7 +15,7 @@ import { verifySignature } from './signature';
 
 const maxReasonCharacters = 1_000;
 /** Deliveries under way at once right after their answers; what comes on top is left to the sweep. */
-const maxDeliveriesInFlight = 64;
+const maxDeliveriesInFlight = 256;
 
 export interface CallbackDeps {
   db: Database;

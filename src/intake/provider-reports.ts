@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 
 import { workflowId } from '../call/names';
@@ -7,6 +9,9 @@ import type { Database } from '../store/database';
 import { findReport, markDelivered, storeReport, type ProviderReport } from '../store/provider-reports';
 import { inCall, SpanKind } from '../tracing';
 import { endCompleted } from './end-completed';
+
+/** Within these whoever got the slot has most often dialled. */
+const nextDialMilliseconds = 200;
 
 export type ReportDeps = Parameters<typeof endCompleted>[0];
 
@@ -37,13 +42,17 @@ export async function receiveReport(
 /**
  * What a webhook brought is stored: acts upon it. What of it does not come about, for a dependency is away, is left to the
  * call's workflow, and to the reconciler.
+ *
+ * @param stopping the process is about to end: what can wait a moment does not
  */
-export async function actOnReport(deps: ReportDeps, attemptId: string): Promise<void> {
+export async function actOnReport(deps: ReportDeps, attemptId: string, stopping?: AbortSignal): Promise<void> {
   // First: somebody may wait for the slot.
   const concluded = await endCompleted(deps, attemptId).catch((error: unknown) => {
     deps.log.warn({ attempt: attemptId, err: error }, 'completed call not ended at once; its workflow will');
     return false;
   });
+  // Nobody waits for the ended call's workflow to close; its task would keep the next call's from the machine.
+  if (concluded) await pause(nextDialMilliseconds, undefined, { signal: stopping }).catch(() => undefined);
   await deliverReport(deps, attemptId, { concluded });
 }
 

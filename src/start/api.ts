@@ -29,7 +29,7 @@ async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
     config,
     log,
     starter: new Starter({ db, temporal, policy: config, log }),
-    actOnReport: (attemptId) => actOnReport({ db, temporal, semaphore, log }, attemptId),
+    actOnReport: (attemptId) => actOnReport({ db, temporal, semaphore, log }, attemptId, stopping.signal),
     checks: checks.checks,
     stopping: stopping.signal,
   });

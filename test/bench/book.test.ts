@@ -46,3 +46,19 @@ test('the middle of two is between them, and a percentile is a value that was me
     ),
   ).toBe(99);
 });
+
+test('a figure of an earlier run stands, and one that is measured anew has nothing of it', () => {
+  const earlier = new Book();
+  const other: Measure = { figure: 'g', what: 'time', unit: 'ms', better: 'less' };
+  earlier.add(rate, ours, 1);
+  earlier.add(other, ours, 2);
+  earlier.note('f', 1, ours, 'old');
+  const book = new Book();
+  book.goOnFrom(earlier, ['f']);
+  book.add(rate, ours, 3);
+  expect(book.lines.map(({ figure, values }) => [figure, values[ours]])).toEqual([
+    ['g', [2]],
+    ['f', [3]],
+  ]);
+  expect(book.notesOf('f')).toEqual([]);
+});
