@@ -56,8 +56,8 @@ export const handOver: readonly { what: string; at: Stage }[] = [
   { what: 'attempt ended', at: 'postgres' },
   { what: 'slot released', at: 'redis' },
   { what: 'grant signalled', at: 'temporal' },
+  // The dial's activity comes with the answer to it.
   { what: 'workflow task', at: 'temporal' },
-  { what: 'activity task', at: 'temporal' },
   { what: 'slot claimed', at: 'postgres' },
   { what: 'claim confirmed', at: 'redis' },
   { what: 'dial noted', at: 'postgres' },
@@ -67,7 +67,7 @@ export const handOver: readonly { what: string; at: Stage }[] = [
 /** What is done for each call besides, in the way of others' hand-overs but of none's own. Each chain begins with its event. */
 export const besides: Record<'ended' | 'dialled' | 'accepted', readonly Stage[]> = {
   /** Its own workflow hears of the report, and comes to its end. */
-  ended: ['temporal', 'temporal', 'postgres', 'redis', 'postgres'],
+  ended: ['temporal', 'temporal'],
   /** The dial's answer is written down, the activity is over, its workflow goes on. */
   dialled: ['postgres', 'temporal', 'temporal'],
   /** Another call is accepted, started, and waits. */

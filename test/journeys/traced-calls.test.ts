@@ -106,14 +106,14 @@ test('a call has one trace, from the request through its workflow and the provid
 
   const [run] = named(spans, 'placeCall');
   expect(run!.parentSpanId).toBe(accepted!.spanId);
-  for (const step of ['enqueueAttempt', 'dial', 'finishAttempt']) {
+  for (const step of ['enqueueAttempt', 'dial']) {
     expect([step, named(spans, step).map(({ parentSpanId }) => parentSpanId)]).toEqual([step, [run!.spanId]]);
   }
   const [provider] = named(spans, 'provider dial');
   expect(provider!.parentSpanId).toBe(named(spans, 'dial')[0]!.spanId);
   expect(provider!.attributes['http.response.status_code']).toBe(202);
   expect(dialled).toBe(`00-${provider!.traceId}-${provider!.spanId}-01`);
-  for (const name of ['receive report', 'signal report']) {
+  for (const name of ['receive report', 'end completed call', 'signal report']) {
     expect([name, named(spans, name)[0]!.parentSpanId]).toEqual([name, run!.spanId]);
   }
   expect(run!.to - run!.from).toBeGreaterThan(400);
@@ -165,7 +165,7 @@ test('who gets a slot from another is linked to the call that gave it', async ()
     .flatMap(({ id }) => named(collector.ofCall(id), 'signal slot'))
     .filter(({ links }) => links.length > 0);
   expect(granted.length).toBeGreaterThanOrEqual(1);
-  const givers = new Map(named(collector.spans, 'finishAttempt').map((span) => [span.spanId, span.traceId]));
+  const givers = new Map(named(collector.spans, 'end completed call').map((span) => [span.spanId, span.traceId]));
   for (const { links, traceId } of granted) {
     expect(givers.get(links[0]!.spanId)).toBe(links[0]!.traceId);
     expect(links[0]!.traceId).not.toBe(traceId);
