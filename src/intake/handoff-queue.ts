@@ -43,7 +43,9 @@ export class HandoffQueue {
   add(row: CallRow): void {
     if (row.handoff !== 'START') {
       // Of a call that may be on the line: not behind those that only want to begin.
-      if (this.inFlight < mostAtOnce) this.begin(1, this.deps.handOff(row));
+      if (this.inFlight >= mostAtOnce) return;
+      const told = this.deps.handOff(row).catch((error: unknown) => this.deps.onFailure(error, 0));
+      this.begin(1, told);
       return;
     }
     this.lately.push(performance.now());
@@ -72,17 +74,19 @@ export class HandoffQueue {
   private begin(count: number, handoff: Promise<unknown>): void {
     this.inFlight += count;
     handoff
-      .catch((error: unknown) => {
-        // Temporal or PostgreSQL is away: thousands need not each find that out.
-        const left = this.waiting.length;
-        this.waiting = [];
-        this.deps.onFailure(error, left);
-      })
+      .catch((error: unknown) => this.giveUp(error))
       .finally(() => {
         this.inFlight -= count;
         this.pace.done += count;
         this.goOn();
       });
+  }
+
+  /** Temporal or PostgreSQL is away: thousands need not each find that out. */
+  private giveUp(error: unknown): void {
+    const left = this.waiting.length;
+    this.waiting = [];
+    this.deps.onFailure(error, left);
   }
 
   /** One group after the other: two that were read at once would start in no order. */
