@@ -6,9 +6,12 @@ import { Trouble } from './trouble';
 /**
  * Opens the semaphore's Redis. A command that gets no answer in time is an error to its caller, who asks again: every
  * operation is safe to repeat, so none is queued while Redis is away, and none is resent behind the caller's back.
+ *
+ * @param role shown by Redis as the connection's name (`CLIENT LIST`)
  */
-export function openRedis(url: string, log: Logger): Redis {
+export function openRedis(url: string, log: Logger, role = 'other'): Redis {
   const redis = new Redis(url, {
+    connectionName: `call-orchestrator-${role}`,
     lazyConnect: true,
     connectTimeout: 3_000,
     commandTimeout: 3_000,

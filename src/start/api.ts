@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
 import { requireKeysBeyondLoopback, requireUsableKey, warnOfKnownSecrets } from '../access/way-in';
 import { createApp } from '../api/app';
 import { listen, type ListeningServer } from '../api/server';
@@ -11,6 +13,9 @@ import { openDependencyChecks } from './dependency-checks';
 import { DependencyError, runRole, type RoleContext, type RunningRole } from './role';
 import { openTemporalClient } from './temporal';
 
+/** Temporal may be away: what it was not told by then is in the record. */
+const lastReportsSeconds = 2;
+
 /** Opens the API: it needs PostgreSQL, and serves while everything else is away. */
 async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
   requireKeysBeyondLoopback(config);
@@ -18,18 +23,23 @@ async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
   await requireUsableKey(db, config);
   warnOfKnownSecrets(config, log);
   const temporal = openTemporalClient(config);
-  const redis = openRedis(config.REDIS_URL, log);
+  const redis = openRedis(config.REDIS_URL, log, 'api');
   // Tried again by itself; until it is there, ended calls' slots are given back by their workflows.
   redis.connect().catch(() => undefined);
   const semaphore = new Semaphore(redis, db, config.MAX_CONCURRENT_CALLS, log);
   const checks = openDependencyChecks(config, log, { db, temporal, redis });
   const stopping = new AbortController();
+  const acting = new Set<Promise<void>>();
   const app = createApp({
     db,
     config,
     log,
     starter: new Starter({ db, temporal, policy: config, log }),
-    actOnReport: (attemptId) => actOnReport({ db, temporal, semaphore, log }, attemptId, stopping.signal),
+    actOnReport: (attemptId) => {
+      const act = actOnReport({ db, temporal, semaphore, log }, attemptId, stopping.signal);
+      acting.add(act);
+      return act.finally(() => acting.delete(act));
+    },
     checks: checks.checks,
     stopping: stopping.signal,
   });
@@ -41,6 +51,8 @@ async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
     close: async () => {
       stopping.abort();
       await server.close();
+      // Else their workflows would be told by the reconciler, as if something had been broken.
+      await Promise.race([Promise.allSettled(acting), pause(lastReportsSeconds * 1_000, undefined, { ref: false })]);
       await checks.close();
       redis.disconnect();
       await db.destroy();

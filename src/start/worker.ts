@@ -25,7 +25,7 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
   const sdkMetrics = config.HEALTH_PORT === undefined ? undefined : await serveSdkMetrics();
   installRuntime(log, sdkMetrics);
   const db = await openReadyDatabase(config, log);
-  const redis = openRedis(config.REDIS_URL, log);
+  const redis = openRedis(config.REDIS_URL, log, 'worker');
   await waitForDependency(log, 'Redis', 'REDIS_URL', async () => {
     if (redis.status === 'wait' || redis.status === 'end') await redis.connect();
     await redis.ping();

@@ -79,6 +79,9 @@ export class Carrier {
     return new Carrier(config, db, url, redis, namespace, starter, semaphore, drop);
   }
 
+  private readonly closing = new AbortController();
+  /** Being acted upon: they need the database. */
+  private readonly reports = new Set<Promise<void>>();
   private worker: Worker | undefined;
   readonly activities: Activities;
   private running: Promise<void> | undefined;
@@ -106,6 +109,8 @@ export class Carrier {
   }
 
   async close(): Promise<void> {
+    this.closing.abort();
+    await Promise.allSettled(this.reports);
     if (this.worker) await this.stopWorker();
     this.redis.disconnect();
     await this.namespace.close();
@@ -183,7 +188,10 @@ export class Carrier {
     };
     await receiveReport(this.db, report, attempt.id);
     const { db, semaphore } = this;
-    await actOnReport({ db, semaphore, temporal: this.namespace.client, log: createLog('test', 'silent') }, attempt.id);
+    const deps = { db, semaphore, temporal: this.namespace.client, log: createLog('test', 'silent') };
+    const acting = actOnReport(deps, attempt.id, this.closing.signal);
+    this.reports.add(acting);
+    await acting.finally(() => this.reports.delete(acting));
   }
 
   /** Waits until the call's latest attempt is with the provider. */
