@@ -7,7 +7,7 @@ import type { Semaphore } from '../slots/semaphore';
 import { giveBack } from '../slots/signal-grants';
 import { recordEnd } from '../store/attempt-ends';
 import { findAttempt } from '../store/attempts';
-import type { Database } from '../store/database';
+import type { AttemptRow, Database } from '../store/database';
 import { endOf, findReport } from '../store/provider-reports';
 import { inCall } from '../tracing';
 
@@ -23,25 +23,25 @@ export const attemptsEnded = new Counter({
  * whoever waits longest, who need not wait for the ended call's workflow. That comes to the same end when it hears of the
  * report, and finds both done; where this process dies in between, it does what is left. Any other report is its to judge.
  *
- * @returns whether the attempt ended by this
+ * @returns the attempt, where it ended by this
  */
 export async function endCompleted(
   deps: { db: Database; temporal: Client; semaphore: Semaphore; log: Logger },
   attemptId: string,
-): Promise<boolean> {
+): Promise<AttemptRow | undefined> {
   const { db, log } = deps;
   const [attempt, report] = await Promise.all([findAttempt(db, attemptId), findReport(db, attemptId)]);
-  if (report?.status !== 'COMPLETED' || attempt?.started_at == null || attempt.ended_at !== null) return false;
+  if (report?.status !== 'COMPLETED' || attempt?.started_at == null || attempt.ended_at !== null) return undefined;
   const ids = { callId: attempt.call_id, round: attempt.round, attemptId };
   return inCall(ids.callId, 'end completed call', { runId: attempt.run_id }, async () => {
     const end = { ...ids, end: endOf(report), verdict: 'COMPLETED', retryInSeconds: 0 } as const;
     const ended = await db
       .transaction()
       .execute((trx) => recordEnd(trx, { ...end, reportedAs: report.external_call_id }));
-    if (ended === undefined) return false;
+    if (ended === undefined) return undefined;
     attemptsEnded.inc({ outcome: report.status });
     const slot = await giveBack(deps, ids);
     log.info({ callId: ids.callId, attempt: ended.number, slot, outcome: report.status }, 'attempt ended');
-    return true;
+    return ended;
   });
 }

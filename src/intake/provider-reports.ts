@@ -5,13 +5,14 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { workflowId } from '../call/names';
 import { signalNames, type CallReported } from '../call/workflow-messages';
 import { findAttempt, findAttemptByExternalCallId } from '../store/attempts';
-import type { Database } from '../store/database';
+import type { AttemptRow, Database } from '../store/database';
 import { findReport, markDelivered, storeReport, type ProviderReport } from '../store/provider-reports';
 import { inCall, SpanKind } from '../tracing';
 import { endCompleted } from './end-completed';
 
 /** Within these whoever got the slot has most often dialled. */
 const nextDialMilliseconds = 200;
+const briefMilliseconds = 1_000;
 
 export type ReportDeps = Parameters<typeof endCompleted>[0];
 
@@ -47,13 +48,20 @@ export async function receiveReport(
  */
 export async function actOnReport(deps: ReportDeps, attemptId: string, stopping?: AbortSignal): Promise<void> {
   // First: somebody may wait for the slot.
-  const concluded = await endCompleted(deps, attemptId).catch((error: unknown) => {
+  const ended = await endCompleted(deps, attemptId).catch((error: unknown) => {
     deps.log.warn({ attempt: attemptId, err: error }, 'completed call not ended at once; its workflow will');
-    return false;
+    return undefined;
   });
-  // Nobody waits for the ended call's workflow to close; its task would keep the next call's from the machine.
-  if (concluded) await pause(nextDialMilliseconds, undefined, { signal: stopping }).catch(() => undefined);
-  await deliverReport(deps, attemptId, { concluded });
+  // Nobody waits for the ended call's workflow to close; its task would keep the next call's from the machine. One that is
+  // about to hear that its dial was answered hears of both in one.
+  if (ended && !wasBrief(ended)) {
+    await pause(nextDialMilliseconds, undefined, { signal: stopping }).catch(() => undefined);
+  }
+  await deliverReport(deps, attemptId, { concluded: ended !== undefined });
+}
+
+function wasBrief({ started_at, ended_at }: AttemptRow): boolean {
+  return Number(ended_at) - Number(started_at) < briefMilliseconds;
 }
 
 /**

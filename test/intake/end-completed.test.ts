@@ -125,8 +125,8 @@ test('a workflow that was not told is told by the reconciler, and the timeline s
   await receiveReport(carrier.db, reportOf(attempt), attempt.id);
   const { db, semaphore } = carrier;
   const deps = { db, semaphore, temporal: carrier.namespace.client, log };
-  expect(await endCompleted(deps, attempt.id)).toBe(true);
-  expect(await endCompleted(deps, attempt.id)).toBe(false);
+  expect(await endCompleted(deps, attempt.id)).toMatchObject({ id: attempt.id, outcome: 'COMPLETED' });
+  expect(await endCompleted(deps, attempt.id)).toBeUndefined();
   expect(await updates(id)).toEqual([]);
 
   await ageReports();
