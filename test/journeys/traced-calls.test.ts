@@ -161,13 +161,17 @@ test('who gets a slot from another is linked to the call that gave it', async ()
   release();
   for (const { id } of calls) await traceOf(id, 4);
   // The reconciler tells again of a grant that was perhaps not heard; that is of no call's doing.
-  const granted = calls
-    .flatMap(({ id }) => named(collector.ofCall(id), 'signal slot'))
-    .filter(({ links }) => links.length > 0);
-  expect(granted.length).toBeGreaterThanOrEqual(1);
-  const givers = new Map(named(collector.spans, 'end completed call').map((span) => [span.spanId, span.traceId]));
-  for (const { links, traceId } of granted) {
-    expect(givers.get(links[0]!.spanId)).toBe(links[0]!.traceId);
+  const granted = () =>
+    calls.flatMap(({ id }) => named(collector.ofCall(id), 'signal slot')).filter(({ links }) => links.length > 0);
+  const givers = () =>
+    new Map(named(collector.spans, 'end completed call').map((span) => [span.spanId, span.traceId] as const));
+  // A process sends its spans now and then.
+  await waitUntil('who gave each slot is told', () => {
+    const known = givers();
+    return granted().length > 0 && granted().every(({ links }) => known.has(links[0]!.spanId));
+  });
+  for (const { links, traceId } of granted()) {
+    expect(givers().get(links[0]!.spanId)).toBe(links[0]!.traceId);
     expect(links[0]!.traceId).not.toBe(traceId);
   }
 });
