@@ -72,8 +72,11 @@ async function traceOf(id: string, events: number): Promise<CollectedSpan[]> {
     return spans.filter(({ parentSpanId }) => !ids.has(parentSpanId)).map(({ name }) => name);
   };
   await waitUntil(`the whole trace of ${id}`, () => {
-    const ended = named(collector.ofCall(id), 'send event').length === events;
-    return ended && withoutParent().join() === 'accept call';
+    const spans = collector.ofCall(id);
+    const ended = named(spans, 'send event').length === events;
+    // The last that is done for a run, by a process that sends its spans by itself.
+    const reported = named(spans, 'signal report').length === named(spans, 'placeCall').length;
+    return ended && reported && withoutParent().join() === 'accept call';
   }).catch(() => undefined);
   expect(withoutParent()).toEqual(['accept call']);
   return collector.ofCall(id);
