@@ -1,6 +1,8 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
+import type { Redis } from 'ioredis';
+
 import { topics } from '../src/call/names';
 import { query, withRedis, type Stage } from './stage';
 
@@ -29,17 +31,16 @@ export async function footprintOf(stage: Stage, databaseUrl: string): Promise<Fo
     `select relname as name, pg_total_relation_size(oid) as bytes
        from pg_class where relname in (${tables.map((name) => `'${name}'`).join(', ')}) and relkind = 'r'`,
   );
-  let stats = '';
+  let scripts = { calls: 0, microseconds: 0 };
   await withRedis(stage, async (redis) => {
-    stats = await redis.info('commandstats');
+    scripts = await scriptsRun(redis);
   });
-  const [, scripts = '0', microseconds = '0'] = /^cmdstat_evalsha:calls=(\d+),usec=(\d+)/m.exec(stats) ?? [];
   return {
     commits: Number(server?.commits),
     walBytes: Number(server?.wal),
     bytes: Object.fromEntries(sizes.map(({ name, bytes }) => [name, Number(bytes)])),
-    redisScripts: Number(scripts),
-    redisMicroseconds: Number(microseconds),
+    redisScripts: scripts.calls,
+    redisMicroseconds: scripts.microseconds,
     eventBytesOnKafka: logBytes(join(stage.backing.places.data, 'kafka'), topics.events),
   };
 }
@@ -55,6 +56,13 @@ export function footprintTold(before: Footprint, after: Footprint, calls: number
     `${each(before.redisScripts, after.redisScripts, 1)} scripts of Redis in ${each(before.redisMicroseconds, after.redisMicroseconds)} µs`,
     `${each(before.eventBytesOnKafka, after.eventBytesOnKafka)} bytes of events on Kafka`,
   ].join('; ');
+}
+
+/** Since Redis' statistics were last reset, by its own clock. */
+export async function scriptsRun(redis: Redis): Promise<{ calls: number; microseconds: number }> {
+  const stats = await redis.info('commandstats');
+  const [, calls = '0', microseconds = '0'] = /^cmdstat_evalsha:calls=(\d+),usec=(\d+)/m.exec(stats) ?? [];
+  return { calls: Number(calls), microseconds: Number(microseconds) };
 }
 
 /** As the broker has them on disk, over all partitions. */

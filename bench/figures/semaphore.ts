@@ -6,6 +6,7 @@ import { Semaphore, type Grant, type Ticket } from '../../src/slots/semaphore';
 import { openDatabase } from '../../src/store/database';
 import { ours, type Book } from '../book';
 import type { Figure } from '../figure';
+import { scriptsRun } from '../footprint';
 import { Service } from '../service';
 import type { Stage } from '../stage';
 
@@ -45,7 +46,8 @@ async function measureWith(stage: Stage, book: Book, round: number, slots: numbe
       await redis.config('RESETSTAT');
       await ask();
       const measure = { figure, what: `${what}, ${slots} slots`, unit: 'µs', better: 'less' } as const;
-      book.add(measure, ours, await microsecondsOfScripts(redis));
+      const { calls, microseconds } = await scriptsRun(redis);
+      book.add(measure, ours, microseconds / calls);
     }
   } finally {
     redis.disconnect();
@@ -107,10 +109,4 @@ function ticketAt(index: number): Ticket {
 
 async function usedBytes(redis: Redis): Promise<number> {
   return Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
-}
-
-/** Of each script that has run since the statistics were reset, in the mean. */
-async function microsecondsOfScripts(redis: Redis): Promise<number> {
-  const stats = await redis.info('commandstats');
-  return Number(/^cmdstat_evalsha:.*usec_per_call=([\d.]+)/m.exec(stats)?.[1]);
 }

@@ -2,7 +2,6 @@ import { z } from '@hono/zod-openapi';
 
 import { parseRequest, type RequestSchemas } from '../call/request';
 import { acceptRows, readRow, type AcceptRowsDeps } from '../intake/accept-rows';
-import type { Starter } from '../intake/starter';
 import { bodyProblems, jsonAnswer, jsonBody, problemAnswers, type Endpoint } from './endpoint';
 import { exampleBatch, exampleBatchAnswer } from './examples';
 import { idempotencyHeaders, idempotencyKeyOf, KeysInFlight } from './idempotency-key';
@@ -14,7 +13,6 @@ const maxRows = 1_000;
 const maxBytes = 10 * 1024 * 1024;
 
 export interface CallBatchDeps extends AcceptRowsDeps {
-  starter: Pick<Starter, 'handOffSoon' | 'startsWithinSeconds'>;
   schemas: RequestSchemas;
 }
 
@@ -54,7 +52,6 @@ export function postBatch({ db, config, starter, schemas }: CallBatchDeps): Endp
       );
       const answered = inFlight.claim(key);
       const outcomes = await acceptRows({ db, config, starter }, rows).finally(answered);
-      starter.handOffSoon(...outcomes.flatMap((outcome) => (outcome.status === 'ACCEPTED' ? outcome.row : [])));
       const count = (status: string) => outcomes.filter((outcome) => outcome.status === status).length;
       const results = outcomes.map((outcome, index) =>
         outcome.status === 'REFUSED'

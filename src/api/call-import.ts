@@ -3,7 +3,6 @@ import { z } from '@hono/zod-openapi';
 import { CallError } from '../call/errors';
 import type { RequestSchemas } from '../call/request';
 import { acceptRows, readRow, type AcceptRowsDeps, type RowOutcome } from '../intake/accept-rows';
-import type { Starter } from '../intake/starter';
 import type { Logger } from '../log';
 import { columnsOf, inspectRows, rowsOf } from './csv-rows';
 import { problemAnswers, type Endpoint } from './endpoint';
@@ -20,7 +19,6 @@ const maxBytes = 64 * 1024 * 1024;
 const rowsPerStatement = 250;
 
 export interface CallImportDeps extends AcceptRowsDeps {
-  starter: Pick<Starter, 'handOffSoon' | 'startsWithinSeconds'>;
   schemas: RequestSchemas;
   log: Logger;
   /** The process is about to end. */
@@ -115,7 +113,6 @@ async function* reportOf(deps: CallImportDeps, { upload, readRecord, key, tracep
       for (const { status } of outcomes) summary[counters[status]]++;
       summary.rows += outcomes.length;
       yield outcomes.map((outcome, index) => `${JSON.stringify(lineOf(outcome, first + index))}\n`).join('');
-      deps.starter.handOffSoon(...outcomes.flatMap((outcome) => (outcome.status === 'ACCEPTED' ? outcome.row : [])));
     }
     yield `${JSON.stringify({ summary })}\n`;
   } catch (error) {

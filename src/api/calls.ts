@@ -78,7 +78,6 @@ export function postCall({ db, config, starter, schemas }: CallsDeps): Endpoint 
       try {
         const traceparent = c.req.header('traceparent');
         const acceptance = await door.accept({ request, requestKey, source: null, traceparent });
-        if (acceptance.kind === 'ACCEPTED') starter.handOffSoon(acceptance.row);
         return answerTo(c, acceptance);
       } finally {
         answered();

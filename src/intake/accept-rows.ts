@@ -2,7 +2,7 @@ import type { Call } from '../call/call';
 import { CallError } from '../call/errors';
 import { parseRequest, type RequestSchemas } from '../call/request';
 import type { Config } from '../config';
-import type { CallRow, Database } from '../store/database';
+import type { Database } from '../store/database';
 import { refusesValues } from '../store/database-errors';
 import type { Starter } from './starter';
 import { acceptCalls, type Acceptance, type IncomingCall } from './accept-call';
@@ -10,14 +10,11 @@ import { acceptCalls, type Acceptance, type IncomingCall } from './accept-call';
 export interface AcceptRowsDeps {
   db: Database;
   config: Pick<Config, 'MAX_ATTEMPTS' | 'DEFAULT_EXPIRY_SECONDS'>;
-  starter: Pick<Starter, 'startsWithinSeconds'>;
+  starter: Pick<Starter, 'handOffSoon' | 'startsWithinSeconds'>;
 }
 
 /** What became of one of many requests that came together. */
-export type RowOutcome =
-  | { status: 'ACCEPTED'; call: Call; row: CallRow }
-  | { status: 'REPLAYED'; call: Call }
-  | { status: 'REFUSED'; error: CallError };
+export type RowOutcome = { status: 'ACCEPTED' | 'REPLAYED'; call: Call } | { status: 'REFUSED'; error: CallError };
 
 /**
  * One of many requests, or what is wrong with it.
@@ -64,7 +61,7 @@ function isIncoming(row: IncomingCall | CallError): row is IncomingCall {
 }
 
 /**
- * Decides on requests that came together. Where PostgreSQL refuses one, and with it the whole statement, the halves go on by
+ * Decides on requests that came together, and hands the calls that are made of them to the starter. Where PostgreSQL refuses one, and with it the whole statement, the halves go on by
  * themselves.
  *
  * @returns an answer for each, in their order; an error, with PostgreSQL's as its cause, for what it refuses
@@ -76,7 +73,9 @@ export async function acceptEach(
 ): Promise<(Acceptance | CallError)[]> {
   if (incoming.length === 0) return [];
   try {
-    return await acceptCalls(deps.db, deps.config, incoming, deps.starter.startsWithinSeconds);
+    const answers = await acceptCalls(deps.db, deps.config, incoming, deps.starter.startsWithinSeconds);
+    deps.starter.handOffSoon(...answers.flatMap((answer) => (answer.kind === 'ACCEPTED' ? answer.row : [])));
+    return answers;
   } catch (error) {
     if (!refusesValues(error)) throw error;
     if (incoming.length === 1)
@@ -91,9 +90,8 @@ function outcomeOf(answer: Acceptance | CallError | undefined): RowOutcome {
   if (answer instanceof CallError) return { status: 'REFUSED', error: answer };
   switch (answer?.kind) {
     case 'ACCEPTED':
-      return { status: 'ACCEPTED', call: answer.call, row: answer.row };
     case 'REPLAYED':
-      return { status: 'REPLAYED', call: answer.call };
+      return { status: answer.kind, call: answer.call };
     case 'KEY_REUSED':
       return { status: 'REFUSED', error: new CallError('IDEMPOTENCY_KEY_REUSED') };
     case 'NUMBER_BUSY':

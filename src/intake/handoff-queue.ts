@@ -33,8 +33,8 @@ const leastPerSecond = 50;
 export class HandoffQueue {
   private waiting: string[] = [];
   private inFlight = 0;
-  private groupUnderWay = false;
-  private resting = false;
+  /** A group is under way, or the rest after one. */
+  private occupied = false;
   private readonly lately: number[] = [];
   private pace = { since: 0, done: 0 };
 
@@ -92,24 +92,22 @@ export class HandoffQueue {
   /** One group after the other: two that were read at once would start in no order. */
   private goOn(): void {
     const count = Math.min(atOnce - this.inFlight, this.waiting.length);
-    if (count <= 0 || this.groupUnderWay || this.resting) return;
-    this.groupUnderWay = true;
+    if (count <= 0 || this.occupied) return;
+    this.occupied = true;
     const beganAt = performance.now();
     const group = this.deps.handOffTogether(this.waiting.splice(0, count)).finally(() => {
-      this.groupUnderWay = false;
-      if (this.pouring()) this.rest((performance.now() - beganAt) * restPerGroup);
+      const rest = this.pouring() ? (performance.now() - beganAt) * restPerGroup : 0;
+      this.freeAfter(Math.min(rest, longestRestMilliseconds));
     });
     this.begin(count, group);
   }
 
-  private rest(milliseconds: number): void {
-    this.resting = true;
-    setTimeout(
-      () => {
-        this.resting = false;
-        this.goOn();
-      },
-      Math.min(milliseconds, longestRestMilliseconds),
-    ).unref();
+  private freeAfter(milliseconds: number): void {
+    const free = (): void => {
+      this.occupied = false;
+      this.goOn();
+    };
+    if (milliseconds === 0) free();
+    else setTimeout(free, milliseconds).unref();
   }
 }

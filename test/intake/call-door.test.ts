@@ -14,7 +14,7 @@ beforeEach(async () => {
   door = new CallDoor({
     db: database.db,
     config: { MAX_ATTEMPTS: 3, DEFAULT_EXPIRY_SECONDS: 600 },
-    starter: { startsWithinSeconds: 0 },
+    starter: { handOffSoon: () => undefined, startsWithinSeconds: 0 },
   });
 });
 afterEach(() => database.drop());
