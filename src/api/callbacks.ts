@@ -5,7 +5,7 @@ import { attemptParameter } from '../call/names';
 import { parseRequest } from '../call/request';
 import type { Config } from '../config';
 import { receiveReport } from '../intake/provider-reports';
-import type { Logger } from '../log';
+import type { ReportsInHand } from '../intake/reports-in-hand';
 import type { Database } from '../store/database';
 import type { ProviderReport } from '../store/provider-reports';
 import { isUuid, jsonAnswer, jsonBody, problemAnswers, type ApiContext, type Endpoint } from './endpoint';
@@ -14,15 +14,11 @@ import { parseJson, readBody } from './read-body';
 import { verifySignature } from './signature';
 
 const maxReasonCharacters = 1_000;
-/** Deliveries under way at once right after their answers; what comes on top is left to the sweep. */
-const maxDeliveriesInFlight = 256;
 
 export interface CallbackDeps {
   db: Database;
   config: Pick<Config, 'WEBHOOK_SECRET' | 'WEBHOOK_SIGNED_CONTENT'>;
-  log: Logger;
-  /** Acts upon the attempt's stored report. */
-  actOnReport: (attemptId: string) => Promise<unknown>;
+  reports: Pick<ReportsInHand, 'take'>;
 }
 
 /** Strict in what decides, lenient in the rest: a report that is refused is a call whose end is found out late. */
@@ -42,7 +38,6 @@ const reportSchema = z
 
 /** `POST /callbacks/call-status`: verified on its raw bytes, stored, answered, and only then acted upon. */
 export function receiveCallStatus(deps: CallbackDeps): Endpoint {
-  const deliverSoon = boundedDelivery(deps);
   return {
     access: 'open',
     description: {
@@ -72,7 +67,7 @@ export function receiveCallStatus(deps: CallbackDeps): Endpoint {
       const attemptId = await receiveReport(deps.db, reportOf(rawBody), namedAttempt(c));
       if (attemptId === null) return c.json({ stored: true, matched: false }, 202);
       c.set('attempt', attemptId);
-      deliverSoon(attemptId);
+      deps.reports.take(attemptId);
       return c.json({ stored: true }, 200);
     },
   };
@@ -93,20 +88,4 @@ function reportOf(rawBody: Buffer): ProviderReport {
 function namedAttempt(c: ApiContext): string | null {
   const named = new URL(c.req.url).searchParams.get(attemptParameter);
   return named !== null && isUuid(named) ? named.toLowerCase() : null;
-}
-
-/** Temporal may be away or slow: the stored report is the sweep's to deliver then. */
-function boundedDelivery({ actOnReport, log }: CallbackDeps): (attemptId: string) => void {
-  let inFlight = 0;
-  return (attemptId) => {
-    if (inFlight >= maxDeliveriesInFlight) return;
-    inFlight++;
-    actOnReport(attemptId)
-      .catch((error: unknown) => {
-        log.warn({ attempt: attemptId, err: error }, 'report not delivered yet; the sweep will');
-      })
-      .finally(() => {
-        inFlight--;
-      });
-  };
 }

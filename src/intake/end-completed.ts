@@ -6,9 +6,8 @@ import { registry } from '../metrics';
 import type { Semaphore } from '../slots/semaphore';
 import { giveBack } from '../slots/signal-grants';
 import { recordEnd } from '../store/attempt-ends';
-import { findAttempt } from '../store/attempts';
 import type { AttemptRow, Database } from '../store/database';
-import { endOf, findReport } from '../store/provider-reports';
+import { endOf, type ProviderReportRow } from '../store/provider-reports';
 import { inCall } from '../tracing';
 
 export const attemptsEnded = new Counter({
@@ -23,16 +22,17 @@ export const attemptsEnded = new Counter({
  * whoever waits longest, who need not wait for the ended call's workflow. That comes to the same end when it hears of the
  * report, and finds both done; where this process dies in between, it does what is left. Any other report is its to judge.
  *
+ * @param report the attempt's first
  * @returns the attempt, where it ended by this
  */
 export async function endCompleted(
   deps: { db: Database; temporal: Client; semaphore: Semaphore; log: Logger },
-  attemptId: string,
+  attempt: AttemptRow,
+  report: ProviderReportRow,
 ): Promise<AttemptRow | undefined> {
   const { db, log } = deps;
-  const [attempt, report] = await Promise.all([findAttempt(db, attemptId), findReport(db, attemptId)]);
-  if (report?.status !== 'COMPLETED' || attempt?.started_at == null || attempt.ended_at !== null) return undefined;
-  const ids = { callId: attempt.call_id, round: attempt.round, attemptId };
+  if (report.status !== 'COMPLETED' || attempt.started_at === null || attempt.ended_at !== null) return undefined;
+  const ids = { callId: attempt.call_id, round: attempt.round, attemptId: attempt.id };
   return inCall(ids.callId, 'end completed call', { runId: attempt.run_id }, async () => {
     const end = { ...ids, end: endOf(report), verdict: 'COMPLETED', retryInSeconds: 0 } as const;
     const ended = await db

@@ -6,7 +6,13 @@ import { workflowId } from '../call/names';
 import { signalNames, type CallReported } from '../call/workflow-messages';
 import { findAttempt, findAttemptByExternalCallId } from '../store/attempts';
 import type { AttemptRow, Database } from '../store/database';
-import { findReport, markDelivered, storeReport, type ProviderReport } from '../store/provider-reports';
+import {
+  findReport,
+  markDelivered,
+  storeReport,
+  type ProviderReport,
+  type ProviderReportRow,
+} from '../store/provider-reports';
 import { inCall, SpanKind } from '../tracing';
 import { endCompleted } from './end-completed';
 
@@ -47,8 +53,10 @@ export async function receiveReport(
  * @param stopping the process is about to end: what can wait a moment does not
  */
 export async function actOnReport(deps: ReportDeps, attemptId: string, stopping?: AbortSignal): Promise<void> {
+  const [attempt, report] = await Promise.all([findAttempt(deps.db, attemptId), findReport(deps.db, attemptId)]);
+  if (!attempt || !report) return;
   // First: somebody may wait for the slot.
-  const ended = await endCompleted(deps, attemptId).catch((error: unknown) => {
+  const ended = await endCompleted(deps, attempt, report).catch((error: unknown) => {
     deps.log.warn({ attempt: attemptId, err: error }, 'completed call not ended at once; its workflow will');
     return undefined;
   });
@@ -57,7 +65,7 @@ export async function actOnReport(deps: ReportDeps, attemptId: string, stopping?
   if (ended && !wasBrief(ended)) {
     await pause(nextDialMilliseconds, undefined, { signal: stopping }).catch(() => undefined);
   }
-  await deliverReport(deps, attemptId, { concluded: ended !== undefined });
+  await deliver(deps, ended ?? attempt, report, { concluded: ended !== undefined });
 }
 
 function wasBrief({ started_at, ended_at }: AttemptRow): boolean {
@@ -69,22 +77,29 @@ function wasBrief({ started_at, ended_at }: AttemptRow): boolean {
  * its own attempt and ignores the rest.
  *
  * @param late by the reconciler: where the attempt ends by this telling and none before, its timeline says so
- * @param concluded its workflow has nothing left to do but to end
  * @returns whether there was a workflow to tell of it
  */
 export async function deliverReport(
   deps: { db: Database; temporal: Client },
   attemptId: string,
-  { late = false, concluded = false }: { late?: boolean; concluded?: boolean } = {},
+  { late = false }: { late?: boolean } = {},
 ): Promise<boolean> {
-  const { db, temporal } = deps;
-  const [attempt, report] = await Promise.all([findAttempt(db, attemptId), findReport(db, attemptId)]);
-  if (!attempt || !report) return false;
+  const [attempt, report] = await Promise.all([findAttempt(deps.db, attemptId), findReport(deps.db, attemptId)]);
+  return attempt !== undefined && report !== undefined && deliver(deps, attempt, report, { late });
+}
+
+/** @param concluded its workflow has nothing left to do but to end */
+async function deliver(
+  { db, temporal }: { db: Database; temporal: Client },
+  attempt: AttemptRow,
+  report: ProviderReportRow,
+  { late = false, concluded = false }: { late?: boolean; concluded?: boolean },
+): Promise<boolean> {
   let told = false;
   // Completed by the record, and perhaps ahead of its workflow: such a call does not go on in another run.
   if (attempt.ended_at === null || attempt.outcome === 'COMPLETED') {
     const reported: CallReported = {
-      attemptId,
+      attemptId: attempt.id,
       status: report.status,
       durationSec: report.duration_sec,
       failureReason: report.failure_reason,
@@ -102,6 +117,6 @@ export async function deliverReport(
       if (!(error instanceof WorkflowNotFoundError)) throw error;
     }
   }
-  await markDelivered(db, attemptId);
+  await markDelivered(db, attempt.id);
   return told;
 }

@@ -1,10 +1,9 @@
-import { setTimeout as pause } from 'node:timers/promises';
-
 import { requireKeysBeyondLoopback, requireUsableKey, warnOfKnownSecrets } from '../access/way-in';
 import { createApp } from '../api/app';
 import { listen, type ListeningServer } from '../api/server';
 import type { Config } from '../config';
 import { actOnReport } from '../intake/provider-reports';
+import { ReportsInHand } from '../intake/reports-in-hand';
 import { Starter } from '../intake/starter';
 import { openRedis } from '../slots/redis';
 import { Semaphore } from '../slots/semaphore';
@@ -12,9 +11,6 @@ import { openReadyDatabase } from './database';
 import { openDependencyChecks } from './dependency-checks';
 import { DependencyError, runRole, type RoleContext, type RunningRole } from './role';
 import { openTemporalClient } from './temporal';
-
-/** Temporal may be away: what it was not told by then is in the record. */
-const lastReportsSeconds = 2;
 
 /** Opens the API: it needs PostgreSQL, and serves while everything else is away. */
 async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
@@ -29,17 +25,16 @@ async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
   const semaphore = new Semaphore(redis, db, config.MAX_CONCURRENT_CALLS, log);
   const checks = openDependencyChecks(config, log, { db, temporal, redis });
   const stopping = new AbortController();
-  const acting = new Set<Promise<void>>();
+  const reports = new ReportsInHand(
+    (attemptId) => actOnReport({ db, temporal, semaphore, log }, attemptId, stopping.signal),
+    log,
+  );
   const app = createApp({
     db,
     config,
     log,
     starter: new Starter({ db, temporal, policy: config, log }),
-    actOnReport: (attemptId) => {
-      const act = actOnReport({ db, temporal, semaphore, log }, attemptId, stopping.signal);
-      acting.add(act);
-      return act.finally(() => acting.delete(act));
-    },
+    reports,
     checks: checks.checks,
     stopping: stopping.signal,
   });
@@ -51,8 +46,7 @@ async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
     close: async () => {
       stopping.abort();
       await server.close();
-      // Else their workflows would be told by the reconciler, as if something had been broken.
-      await Promise.race([Promise.allSettled(acting), pause(lastReportsSeconds * 1_000, undefined, { ref: false })]);
+      await reports.close();
       await checks.close();
       redis.disconnect();
       await db.destroy();

@@ -5,6 +5,7 @@ import type { DependencyChecks } from '../../src/api/health';
 import { listen } from '../../src/api/server';
 import type { Call } from '../../src/call/call';
 import { readConfig, type Config } from '../../src/config';
+import { ReportsInHand } from '../../src/intake/reports-in-hand';
 import type { CallRow } from '../../src/store/database';
 import { ApiDocument, isJson } from '../support/api-document';
 import { createTestDatabase, type TestDatabase } from '../support/database';
@@ -67,10 +68,10 @@ export async function startApi(options: ApiOptions = {}): Promise<ApiUnderTest> 
     },
     stopping: stopping.signal,
     ...(options.heartbeatSeconds !== undefined && { heartbeatSeconds: options.heartbeatSeconds }),
-    actOnReport: async (attemptId) => {
+    reports: new ReportsInHand(async (attemptId) => {
       delivered.push(attemptId);
       await options.actOnReport?.(attemptId);
-    },
+    }, log),
     checks: options.checks ?? {},
   });
   const server = await listen(

@@ -23,7 +23,7 @@ export const description = documentOf(
     log: createLog('test', 'silent'),
     starter: { handOffSoon: () => undefined, startsWithinSeconds: 0 },
     stopping: new AbortController().signal,
-    actOnReport: () => Promise.resolve(),
+    reports: { take: () => undefined },
     checks: {},
   }),
 ) as Description;

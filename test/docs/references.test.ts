@@ -73,7 +73,7 @@ describe('README', () => {
       log: createLog('test', 'silent'),
       starter: { handOffSoon: nothing, startsWithinSeconds: 0 },
       stopping: new AbortController().signal,
-      actOnReport: () => Promise.resolve(),
+      reports: { take: () => undefined },
       checks: {},
     });
     const answer = await app.request('/openapi.json');

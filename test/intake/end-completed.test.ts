@@ -7,6 +7,9 @@ import { createLog } from '../../src/log';
 import { deliverReports } from '../../src/reconciler/deliver-reports';
 import { openRedis } from '../../src/slots/redis';
 import { Semaphore } from '../../src/slots/semaphore';
+import { findAttempt } from '../../src/store/attempts';
+import type { AttemptRow } from '../../src/store/database';
+import { findReport, type ProviderReportRow } from '../../src/store/provider-reports';
 import type { Attempt } from '../../src/call/call';
 import { Carrier } from '../support/carrier';
 import { waitUntil } from '../support/wait-until';
@@ -108,7 +111,8 @@ test('while Redis is away the call is over all the same, and its workflow gives 
   const semaphore = new Semaphore(away, carrier.db, 1, log);
   await receiveReport(carrier.db, reportOf(attempt), attempt.id);
   const { db } = carrier;
-  await expect(endCompleted({ db, semaphore, temporal: carrier.namespace.client, log }, attempt.id)).rejects.toThrow();
+  const told = await rows(attempt.id);
+  await expect(endCompleted({ db, semaphore, temporal: carrier.namespace.client, log }, ...told)).rejects.toThrow();
   away.disconnect();
   expect(await carrier.call(id)).toMatchObject({ status: 'COMPLETED' });
   expect(await holders()).toEqual([id]);
@@ -125,8 +129,9 @@ test('a workflow that was not told is told by the reconciler, and the timeline s
   await receiveReport(carrier.db, reportOf(attempt), attempt.id);
   const { db, semaphore } = carrier;
   const deps = { db, semaphore, temporal: carrier.namespace.client, log };
-  expect(await endCompleted(deps, attempt.id)).toMatchObject({ id: attempt.id, outcome: 'COMPLETED' });
-  expect(await endCompleted(deps, attempt.id)).toBeUndefined();
+  const told = await rows(attempt.id);
+  expect(await endCompleted(deps, ...told)).toMatchObject({ id: attempt.id, outcome: 'COMPLETED' });
+  expect(await endCompleted(deps, ...told)).toBeUndefined();
   expect(await updates(id)).toEqual([]);
 
   await ageReports();
@@ -136,6 +141,13 @@ test('a workflow that was not told is told by the reconciler, and the timeline s
   expect(await carrier.workflowStatus(id)).toBe('COMPLETED');
   expect(await updates(id)).toEqual(['call.updated: provider report delivered late']);
 });
+
+async function rows(attemptId: string): Promise<[AttemptRow, ProviderReportRow]> {
+  const { db } = carrier;
+  const [attempt, report] = await Promise.all([findAttempt(db, attemptId), findReport(db, attemptId)]);
+  if (!attempt || !report) throw new Error('no such attempt, or no report of it');
+  return [attempt, report];
+}
 
 const reportOf = (attempt: Attempt) => ({
   externalCallId: attempt.externalCallId ?? '',

@@ -1,0 +1,36 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
+import type { Logger } from '../log';
+
+/** What comes on top is left to the reconciler. */
+const mostInHand = 256;
+/** Temporal may be away: what it was not told by then is in the record. */
+const lastReportsSeconds = 2;
+
+/** Reports that are stored and being acted upon, after their webhooks were answered. */
+export class ReportsInHand {
+  private readonly inHand = new Set<Promise<void>>();
+
+  /** @param act upon an attempt's stored report */
+  constructor(
+    private readonly act: (attemptId: string) => Promise<void>,
+    private readonly log: Logger,
+  ) {}
+
+  /** Acts upon an attempt's report. What fails, for Temporal may be away, is the reconciler's to deliver. */
+  take(attemptId: string): void {
+    if (this.inHand.size >= mostInHand) return;
+    const acting = this.act(attemptId)
+      .catch((error: unknown) => {
+        this.log.warn({ attempt: attemptId, err: error }, 'report not delivered yet; the sweep will');
+      })
+      .finally(() => this.inHand.delete(acting));
+    this.inHand.add(acting);
+  }
+
+  /** Else their workflows would be told by the reconciler, as if something had been broken. */
+  async close(): Promise<void> {
+    const late = pause(lastReportsSeconds * 1_000, undefined, { ref: false });
+    await Promise.race([Promise.all(this.inHand), late]);
+  }
+}
