@@ -8,6 +8,9 @@ import { createDatabase, withRedis, type FreshDatabase, type Stage } from './sta
 export const peerNames = ['bullmq', 'pg-boss', 'graphile-worker'] as const;
 export type PeerName = (typeof peerNames)[number];
 
+/** No peer, but served as one: Temporal with workflows that store nothing. */
+export const bareHandOver = 'bare-hand-over';
+
 interface PeerOptions {
   /** Redis writes each change to disk before it answers, as PostgreSQL does with each commit. */
   durableRedis?: boolean;
@@ -21,17 +24,23 @@ export class RunningPeer {
     private readonly database: FreshDatabase,
   ) {}
 
-  static async open(stage: Stage, name: PeerName, { durableRedis = false }: PeerOptions = {}): Promise<RunningPeer> {
+  static async open(
+    stage: Stage,
+    name: PeerName | typeof bareHandOver,
+    { durableRedis = false }: PeerOptions = {},
+  ): Promise<RunningPeer> {
     const { environment } = stage.backing;
     const [database, [port = 0]] = await Promise.all([createDatabase(stage), pickFreePorts(1)]);
     await withRedis(stage, (redis) => emptyAndSync(redis, durableRedis ? 'always' : 'everysec'));
     const env = {
       REDIS_URL: environment['REDIS_URL'] ?? '',
+      TEMPORAL_ADDRESS: environment['TEMPORAL_ADDRESS'] ?? '',
       DATABASE_URL: database.url,
       PORT: String(port),
       PROVIDER_BASE_URL: stage.stub.url,
     };
-    const child = await stage.children.startReady({ name, script: `bench/peers/${name}.js`, env });
+    const directory = name === bareHandOver ? 'limits' : 'peers';
+    const child = await stage.children.startReady({ name, script: `bench/${directory}/${name}.js`, env });
     return new RunningPeer(stage, child, database);
   }
 

@@ -1,8 +1,8 @@
-import { ours, type Who } from './book';
+import { limitOf, ours, type Who } from './book';
 import { coresBetween } from './cpu';
 import { coresTold } from './report';
 import type { LoadInput, LoadResult } from './load';
-import { RunningPeer, type PeerName } from './peer';
+import { bareHandOver, RunningPeer, type PeerName } from './peer';
 import type { CallPlan } from './requests';
 import { Service } from './service';
 import { cpuOf, type Stage } from './stage';
@@ -18,10 +18,10 @@ export interface System {
 
 const addsAtOnce = 16;
 
-/** The service first, then each peer, each on fresh state and alone, with so many slots. */
+/** The service first, then each peer and the limit, each on fresh state and alone, with so many slots. */
 export async function forEachSystem(
   stage: Stage,
-  { peers, slots }: { peers: readonly PeerName[]; slots: number },
+  { peers, slots }: { peers: readonly (PeerName | typeof bareHandOver)[]; slots: number },
   measure: (system: System) => Promise<void>,
 ): Promise<void> {
   const openings = [() => openOurs(stage, slots), ...peers.map((name) => () => openPeer(stage, name, slots))];
@@ -46,11 +46,11 @@ async function openOurs(stage: Stage, slots: number): Promise<System> {
   };
 }
 
-async function openPeer(stage: Stage, name: PeerName, slots: number): Promise<System> {
+async function openPeer(stage: Stage, name: PeerName | typeof bareHandOver, slots: number): Promise<System> {
   const peer = await RunningPeer.open(stage, name);
   await peer.work(slots);
   return {
-    who: name,
+    who: name === bareHandOver ? limitOf('workflows of this shape without a store') : name,
     pids: { [name]: peer.pid },
     add: async (plan, count) => {
       await peer.add({ calls: plan, count, concurrency: addsAtOnce });

@@ -9,8 +9,8 @@ import { callAt, type BenchCall, type CallPlan } from '../requests';
 export interface Peer {
   /** Back when the job is accepted, as durably as the peer does it. */
   add: (call: BenchCall) => Promise<unknown>;
-  /** Carries out what was added, at most so many at once. */
-  work: (carryOut: (call: BenchCall) => Promise<void>, concurrency: number) => Promise<void>;
+  /** Carries out what was added, at most so many at once. @param carryOut back with the webhook; `dialled` comes before */
+  work: (carryOut: (call: BenchCall, dialled?: () => void) => Promise<void>, concurrency: number) => Promise<void>;
   close: () => Promise<void>;
 }
 
@@ -19,7 +19,7 @@ export function servePeer(open: () => Promise<Peer>): void {
   void open().then((peer) => {
     const line = new Line(process.env['PROVIDER_BASE_URL'] ?? '', Number(process.env['PORT']));
     onQuestion<{ kind: 'work'; concurrency: number }>('work', ({ concurrency }) =>
-      peer.work((call) => line.carry(call), concurrency),
+      peer.work((call, dialled) => line.carry(call, dialled), concurrency),
     );
     onQuestion<AddQuestion>('add', (question) => addAll(peer, question));
     endWithBench(() => peer.close());
@@ -80,7 +80,7 @@ class Line {
     server.listen(this.port, '127.0.0.1', ready);
   }
 
-  async carry(call: BenchCall): Promise<void> {
+  async carry(call: BenchCall, dialled: () => void = () => undefined): Promise<void> {
     const path = `/webhook/${this.jobs++}`;
     const reported = new Promise<void>((resolve) => this.waiting.set(path, resolve));
     const { body, statusCode } = await request(`${this.provider}/api/v1/calls`, {
@@ -91,6 +91,7 @@ class Line {
     });
     await body.dump();
     if (statusCode !== 202) throw new Error(`the provider answered ${statusCode}`);
+    dialled();
     await reported;
     this.waiting.delete(path);
   }

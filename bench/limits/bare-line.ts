@@ -1,0 +1,79 @@
+import { randomBytes } from 'node:crypto';
+
+import { Context } from '@temporalio/activity';
+import { Client, Connection } from '@temporalio/client';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+
+import type { bareCall, BareActivities } from './bare-workflow';
+
+/** Workflows shaped like a call's, which touch no store: each waits for its turn, acts, and ends by its report. */
+export class BareLine {
+  private count = 0;
+  private readonly started = new Set<number>();
+  private nextTurn = 0;
+  private turnsLeft = 0;
+
+  private constructor(
+    private readonly client: Client,
+    private readonly taskQueue: string,
+    private readonly worker: Worker,
+    private readonly running: Promise<void>,
+  ) {}
+
+  /** @param act what a workflow does in its turn, by the workflow's id */
+  static async open(address: string, act: (workflowId: string) => Promise<void>): Promise<BareLine> {
+    Runtime.install({ shutdownSignals: [] });
+    const taskQueue = `bare-${randomBytes(4).toString('hex')}`;
+    const worker = await Worker.create({
+      connection: await NativeConnection.connect({ address }),
+      taskQueue,
+      workflowsPath: require.resolve('./bare-workflow'),
+      activities: {
+        act: () => act(Context.current().info.workflowExecution?.workflowId ?? ''),
+      } satisfies BareActivities,
+    });
+    const client = new Client({ connection: await Connection.connect({ address }) });
+    return new BareLine(client, taskQueue, worker, worker.run());
+  }
+
+  /** @param expect told of the workflow's id before it starts */
+  async start(expect: (workflowId: string) => void = () => undefined): Promise<void> {
+    const index = this.count++;
+    const workflowId = this.idOf(index);
+    expect(workflowId);
+    await this.client.workflow.start<typeof bareCall>('bareCall', { workflowId, taskQueue: this.taskQueue, args: [] });
+    this.started.add(index);
+    await this.giveTurns(0);
+  }
+
+  /** So many more may act at once, in the order of their ids. */
+  async giveTurns(turns: number): Promise<void> {
+    this.turnsLeft += turns;
+    const given: Promise<void>[] = [];
+    while (this.turnsLeft > 0 && this.started.has(this.nextTurn)) {
+      this.turnsLeft--;
+      given.push(this.client.workflow.getHandle(this.idOf(this.nextTurn++)).signal('granted'));
+    }
+    await Promise.all(given);
+  }
+
+  /** Ends a workflow; its turn is the next one's. */
+  async report(workflowId: string): Promise<void> {
+    await Promise.all([this.client.workflow.getHandle(workflowId).signal('reported'), this.giveTurns(1)]);
+  }
+
+  async untilAllEnded(): Promise<void> {
+    for (let index = 0; index < this.count; index++) {
+      await this.client.workflow.getHandle(this.idOf(index)).result();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.worker.shutdown();
+    await this.running;
+  }
+
+  private idOf(index: number): string {
+    return `${this.taskQueue}-${index}`;
+  }
+}
