@@ -6,6 +6,7 @@ import { registry } from '../metrics';
 import type { Semaphore } from '../slots/semaphore';
 import { giveBack } from '../slots/signal-grants';
 import { recordEnd } from '../store/attempt-ends';
+import type { AttemptInCall } from '../store/attempts';
 import type { AttemptRow, Database } from '../store/database';
 import { endOf, type ProviderReportRow } from '../store/provider-reports';
 import { inCall } from '../tracing';
@@ -27,20 +28,28 @@ export const attemptsEnded = new Counter({
  */
 export async function endCompleted(
   deps: { db: Database; temporal: Client; semaphore: Semaphore; log: Logger },
-  attempt: AttemptRow,
+  attempt: AttemptInCall,
   report: ProviderReportRow,
 ): Promise<AttemptRow | undefined> {
   const { db, log } = deps;
   if (report.status !== 'COMPLETED' || attempt.started_at === null || attempt.ended_at !== null) return undefined;
+  // Withdrawn, or another round's by now: its workflow knows what to make of the report.
+  if (attempt.callStatus !== 'IN_PROGRESS' || attempt.callRound !== attempt.round) return undefined;
   const ids = { callId: attempt.call_id, round: attempt.round, attemptId: attempt.id };
   return inCall(ids.callId, 'end completed call', { runId: attempt.run_id }, async () => {
+    // The line is down by the report. Whoever gets the slot needs longer to come than this end to be written down, and is
+    // fenced out until it is.
+    const handedOver = giveBack(deps, ids);
+    handedOver.catch(() => undefined);
     const end = { ...ids, end: endOf(report), verdict: 'COMPLETED', retryInSeconds: 0 } as const;
     const ended = await db
       .transaction()
       .execute((trx) => recordEnd(trx, { ...end, reportedAs: report.external_call_id }));
     if (ended === undefined) return undefined;
     attemptsEnded.inc({ outcome: report.status });
-    const slot = await giveBack(deps, ids);
+    const slot = await handedOver;
+    // A dial that was taken again meanwhile has taken the slot again: from now on it sees that the attempt has ended.
+    await giveBack(deps, ids);
     log.info({ callId: ids.callId, attempt: ended.number, slot, outcome: report.status }, 'attempt ended');
     return ended;
   });

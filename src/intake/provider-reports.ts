@@ -4,7 +4,7 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 
 import { workflowId } from '../call/names';
 import { signalNames, type CallReported } from '../call/workflow-messages';
-import { findAttempt, findAttemptByExternalCallId } from '../store/attempts';
+import { findAttempt, findAttemptByExternalCallId, findAttemptInCall } from '../store/attempts';
 import type { AttemptRow, Database } from '../store/database';
 import {
   findReport,
@@ -53,7 +53,7 @@ export async function receiveReport(
  * @param stopping the process is about to end: what can wait a moment does not
  */
 export async function actOnReport(deps: ReportDeps, attemptId: string, stopping?: AbortSignal): Promise<void> {
-  const [attempt, report] = await Promise.all([findAttempt(deps.db, attemptId), findReport(deps.db, attemptId)]);
+  const [attempt, report] = await Promise.all([findAttemptInCall(deps.db, attemptId), findReport(deps.db, attemptId)]);
   if (!attempt || !report) return;
   // First: somebody may wait for the slot.
   const ended = await endCompleted(deps, attempt, report).catch((error: unknown) => {

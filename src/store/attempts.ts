@@ -1,12 +1,25 @@
 import { sql } from 'kysely';
 
-import type { Attempt, AttemptOutcome } from '../call/call';
+import type { Attempt, AttemptOutcome, CallStatus } from '../call/call';
 import type { AttemptRow, Database, DatabaseTransaction } from './database';
 import { lineState } from './orphans';
 import { attemptOf } from './rows';
 
 export async function findAttempt(db: Database | DatabaseTransaction, id: string): Promise<AttemptRow | undefined> {
   return db.selectFrom('attempts').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+/** An attempt, and how its call stands. */
+export type AttemptInCall = AttemptRow & { callStatus: CallStatus; callRound: number };
+
+export async function findAttemptInCall(db: Database, id: string): Promise<AttemptInCall | undefined> {
+  return db
+    .selectFrom('attempts')
+    .innerJoin('calls', 'calls.id', 'attempts.call_id')
+    .selectAll('attempts')
+    .select(['calls.status as callStatus', 'calls.round as callRound'])
+    .where('attempts.id', '=', id)
+    .executeTakeFirst();
 }
 
 export async function findAttemptByExternalCallId(

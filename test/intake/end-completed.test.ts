@@ -7,8 +7,8 @@ import { createLog } from '../../src/log';
 import { deliverReports } from '../../src/reconciler/deliver-reports';
 import { openRedis } from '../../src/slots/redis';
 import { Semaphore } from '../../src/slots/semaphore';
-import { findAttempt } from '../../src/store/attempts';
-import type { AttemptRow } from '../../src/store/database';
+import { lockCall } from '../../src/store/calls';
+import { findAttemptInCall, type AttemptInCall } from '../../src/store/attempts';
 import { findReport, type ProviderReportRow } from '../../src/store/provider-reports';
 import type { Attempt } from '../../src/call/call';
 import { Carrier } from '../support/carrier';
@@ -31,6 +31,10 @@ async function onTheLineWithoutWorker(): Promise<{ id: string; attempt: Attempt 
   return { id, attempt };
 }
 
+const signals = async (id: string) => {
+  const { events } = await carrier.workflow(id).fetchHistory();
+  return (events ?? []).filter((event) => event.workflowExecutionSignaledEventAttributes != null);
+};
 const holders = async () => (await carrier.semaphore.holders()).map(({ callId }) => callId);
 const updates = async (id: string) => (await carrier.story(id)).filter((event) => event.startsWith('call.updated'));
 
@@ -55,6 +59,28 @@ test('a completed call is over by its report alone, and whoever waits longest ha
     'attempt.ended',
     'call.completed',
   ]);
+});
+
+test('whoever gets the slot before the end is written down begins nothing until it is, and then has it', async () => {
+  const first = await carrier.place();
+  const attempt = await carrier.attemptOnTheLine(first);
+  const second = await carrier.place();
+  await carrier.untilWaiting(second);
+
+  let reported: Promise<void> | undefined;
+  await carrier.db.transaction().execute(async (trx) => {
+    await lockCall(trx, first);
+    reported = carrier.reportOf(attempt, 'COMPLETED');
+    // Given the slot, fenced out, and waiting again, with the slot the first one's by Redis as by the record.
+    await waitUntil('the second was granted the slot', async () => (await signals(second)).length > 0);
+    await waitUntil('the first has its slot back', async () => (await holders()).includes(first));
+    expect(carrier.provider.dials).toHaveLength(1);
+  });
+  await reported;
+  await carrier.attemptOnTheLine(second);
+  expect(await carrier.call(first)).toMatchObject({ status: 'COMPLETED' });
+  expect(await carrier.call(second)).toMatchObject({ status: 'IN_PROGRESS', attempts: 1 });
+  expect(await holders()).toEqual([second]);
 });
 
 test.each(['FAILED', 'BUSY', 'NO_ANSWER'] as const)(
@@ -142,9 +168,9 @@ test('a workflow that was not told is told by the reconciler, and the timeline s
   expect(await updates(id)).toEqual(['call.updated: provider report delivered late']);
 });
 
-async function rows(attemptId: string): Promise<[AttemptRow, ProviderReportRow]> {
+async function rows(attemptId: string): Promise<[AttemptInCall, ProviderReportRow]> {
   const { db } = carrier;
-  const [attempt, report] = await Promise.all([findAttempt(db, attemptId), findReport(db, attemptId)]);
+  const [attempt, report] = await Promise.all([findAttemptInCall(db, attemptId), findReport(db, attemptId)]);
   if (!attempt || !report) throw new Error('no such attempt, or no report of it');
   return [attempt, report];
 }
