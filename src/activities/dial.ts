@@ -47,7 +47,7 @@ export function dial(deps: ActivityDeps) {
     await signalGrants(deps, grants);
     log.debug({ callId: input.callId, attempt: claim.number, slot }, 'slot claimed');
     try {
-      return await placeOnLine(deps, input);
+      return await placeOnLine(deps, input, claim.begun);
     } finally {
       // Read off the record afterwards: the dial does not wait for it.
       if (claim.begun) await measureTurn(db, input.attemptId);
@@ -62,9 +62,12 @@ async function correctSlot(deps: ActivityDeps, input: AttemptIds & { slot: numbe
   if (owner) await signalGrants(deps, (await deps.semaphore.confirm(owner, input.slot)).grants);
 }
 
-async function placeOnLine(deps: ActivityDeps, input: AttemptIds): Promise<Line> {
+/** @param begun the attempt as it began just now: nobody can have placed it */
+async function placeOnLine(deps: ActivityDeps, input: AttemptIds, begun: DialRow | undefined): Promise<Line> {
   const { db, provider, log } = deps;
-  const [row, report] = await Promise.all([readDial(db, input.attemptId), findReport(db, input.attemptId)]);
+  const [row, report] = begun
+    ? [begun, undefined]
+    : await Promise.all([readDial(db, input.attemptId), findReport(db, input.attemptId)]);
   if (row.ended) return endedMeanwhile(deps, input);
   // Known to be placed: by the dial's answer, or by a webhook that was faster.
   if (row.externalCallId !== null || report) return { kind: 'ON_THE_LINE' };

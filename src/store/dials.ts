@@ -5,7 +5,7 @@ import { isFinal } from '../call/transitions';
 import { overStatus, type PlaceCallResult } from '../call/workflow-messages';
 import { lockCall, updateCall } from './calls';
 import { isPaused } from './control';
-import type { Database } from './database';
+import type { CallRow, Database, DatabaseTransaction } from './database';
 import { violatedUnique } from './database-errors';
 import { findReport, matchReports } from './provider-reports';
 import { attemptOf } from './rows';
@@ -20,8 +20,8 @@ interface ClaimInput {
 }
 
 export type Claim =
-  /** `begun` by this claim, and not by one before. */
-  | { kind: 'CLAIMED'; slot: number; number: number; begun: boolean }
+  /** `begun`: by this claim, and not by one before. */
+  | { kind: 'CLAIMED'; slot: number; number: number; begun?: DialRow }
   /** PostgreSQL has the slot on another attempt in progress. */
   | { kind: 'SLOT_TAKEN' }
   /** Somebody has paused dialling: nothing begins. */
@@ -50,28 +50,20 @@ function tryClaim(db: Database, { callId, round, attemptId, slot, late }: ClaimI
   return db.transaction().execute(async (trx) => {
     const call = await lockCall(trx, callId);
     if (call?.round !== round) return { kind: 'OVER', status: overStatus(call, round) };
-    const attempt = await trx
-      .selectFrom('attempts')
-      .select(['slot', 'number', 'started_at', 'ended_at', isPaused.as('paused')])
-      .where('id', '=', attemptId)
-      .executeTakeFirstOrThrow();
-    // Ended behind this run's back, on the line or in the queue: another run of the call has the say, or none.
-    if (attempt.ended_at !== null) return { kind: 'OVER', status: overStatus(call, round) };
-    if (attempt.started_at !== null && attempt.slot !== null && attempt.number !== null) {
-      return { kind: 'CLAIMED', slot: attempt.slot, number: attempt.number, begun: false };
-    }
-    // An attempt of a run that was reset is still on the line: the reconciler hangs it up.
-    if (call.status === 'IN_PROGRESS') return { kind: 'NUMBER_BUSY' };
-    if (isFinal(call.status)) return { kind: 'OVER', status: overStatus(call, round) };
-    if (attempt.paused) return { kind: 'PAUSED' };
-
     const number = call.attempts + 1;
-    const begun = await trx
-      .updateTable('attempts')
-      .set({ slot, number, to_number: call.to_number, started_at: sql`now()` })
-      .where('id', '=', attemptId)
-      .returningAll()
-      .executeTakeFirstOrThrow();
+    const begun =
+      call.status !== 'PENDING'
+        ? undefined
+        : await trx
+            .updateTable('attempts')
+            .set({ slot, number, to_number: call.to_number, started_at: sql`now()` })
+            .where('id', '=', attemptId)
+            .where('started_at', 'is', null)
+            .where('ended_at', 'is', null)
+            .where(sql<boolean>`not ${isPaused}`)
+            .returningAll()
+            .executeTakeFirst();
+    if (begun === undefined) return whyNotBegun(trx, call, attemptId);
     await updateCall(trx, callId, {
       from: ['PENDING'],
       round,
@@ -87,8 +79,25 @@ function tryClaim(db: Database, { callId, round, attemptId, slot, late }: ClaimI
         { type: 'attempt.started', attempt: attemptOf(begun) },
       ],
     });
-    return { kind: 'CLAIMED', slot, number, begun: true };
+    return { kind: 'CLAIMED', slot, number, begun: justBegun(call, slot, number) };
   });
+}
+
+/** @param call locked, and of the attempt's round */
+async function whyNotBegun(trx: DatabaseTransaction, call: CallRow, attemptId: string): Promise<Claim> {
+  const attempt = await trx
+    .selectFrom('attempts')
+    .select(['slot', 'number', 'started_at', 'ended_at'])
+    .where('id', '=', attemptId)
+    .executeTakeFirstOrThrow();
+  // Ended behind this run's back, on the line or in the queue: another run of the call has the say, or none.
+  if (attempt.ended_at !== null) return { kind: 'OVER', status: overStatus(call, call.round) };
+  if (attempt.started_at !== null && attempt.slot !== null && attempt.number !== null) {
+    return { kind: 'CLAIMED', slot: attempt.slot, number: attempt.number };
+  }
+  // An attempt of a run that was reset is still on the line: the reconciler hangs it up.
+  if (call.status === 'IN_PROGRESS') return { kind: 'NUMBER_BUSY' };
+  return isFinal(call.status) ? { kind: 'OVER', status: overStatus(call, call.round) } : { kind: 'PAUSED' };
 }
 
 const grantedLate = 'slot granted late: its workflow had not heard of it';
@@ -104,6 +113,19 @@ export interface DialRow {
   ended: boolean;
   /** Since the attempt began, or since dialling was last resumed, by PostgreSQL's clock. */
   elapsedSeconds: number;
+}
+
+function justBegun({ to_number, script_id, metadata }: CallRow, slot: number, number: number): DialRow {
+  return {
+    payload: { to: to_number, scriptId: script_id, metadata },
+    callStatus: 'IN_PROGRESS',
+    number,
+    slot,
+    externalCallId: null,
+    inDoubt: false,
+    ended: false,
+    elapsedSeconds: 0,
+  };
 }
 
 export async function readDial(db: Database, attemptId: string): Promise<DialRow> {

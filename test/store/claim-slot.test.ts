@@ -81,7 +81,7 @@ test('ten who claim ten slots for the same attempt at once get one slot, the sam
 
 test('an attempt that has a slot keeps it, whatever other slot it claims', async () => {
   const { call, attemptId } = await callOnSlot(db, 4);
-  expect(await claim(db, call, attemptId, 5)).toEqual({ kind: 'CLAIMED', slot: 4, number: 1, begun: false });
+  expect(await claim(db, call, attemptId, 5)).toEqual({ kind: 'CLAIMED', slot: 4, number: 1 });
   expect(await listSlotHolders(db)).toEqual([{ slot: 4, attemptId, callId: call.id }]);
 });
 
@@ -126,7 +126,12 @@ test('a second attempt counts on, keeps the time of the first, and forgets its i
   await end(attemptId);
   await db.updateTable('calls').set({ status: 'PENDING' }).where('id', '=', call.id).execute();
   const second = await waitingAttempt(db, call);
-  expect(await claim(db, call, second, 2)).toEqual({ kind: 'CLAIMED', slot: 2, number: 2, begun: true });
+  expect(await claim(db, call, second, 2)).toMatchObject({
+    kind: 'CLAIMED',
+    slot: 2,
+    number: 2,
+    begun: { payload: { scriptId: 'test' } },
+  });
   expect(await findCall(db, call.id)).toMatchObject({
     attempts: 2,
     external_call_id: null,
