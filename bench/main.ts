@@ -58,11 +58,14 @@ async function measure(
     );
   }
   for (const figure of chosen) {
-    await measureFigure(figure, stage, book, options.rounds);
-    say(tableOf(book.lines.filter((line) => line.figure === figure.name)));
-    for (const line of book.notesOf(figure.name)) say(line);
-    // After each: a run of an hour that ends early has what it has.
-    keep(place, about, book);
+    try {
+      await measureFigure(figure, stage, book, options.rounds);
+    } finally {
+      say(tableOf(book.lines.filter((line) => line.figure === figure.name)));
+      for (const line of book.notesOf(figure.name)) say(line);
+      // After each, and of one that was cut off: a run of an hour that ends early has what it has.
+      keep(place, about, book);
+    }
   }
   if (chosen.length > 1) say(`\n${tableOf(book.lines)}`);
 }

@@ -90,6 +90,7 @@ export class Service {
 
   async counts(): Promise<Counts> {
     const response = await fetch(`${this.url}/metrics`, { signal: this.stage.signal });
+    if (!response.ok) throw new InfraError(`GET /metrics: ${response.status} ${await response.text()}`);
     return (await response.json()) as Counts;
   }
 
