@@ -257,6 +257,8 @@ export function openDatabase(url: string, options: DatabaseOptions): Database {
     query_timeout: 20_000,
     idle_in_transaction_session_timeout: 15_000,
     keepAlive: true,
+    // To open one anew, with its proof of the password, costs more than to keep it: the reconciler comes every few seconds.
+    idleTimeoutMillis: 300_000,
     application_name: 'call-orchestrator',
   });
   pool.on('error', options.onIdleError);
