@@ -65,6 +65,11 @@ async function letWait(stage: Stage, service: Service, level: number): Promise<v
   stage.say(
     `growth: ${level.toLocaleString('en')} waiting after ${Math.round((performance.now() - startedAt) / 1_000)} s`,
   );
+}
+
+/** Calls that a round before this one has posted are started for a while after. */
+async function untilNothingMoves(stage: Stage, service: Service): Promise<void> {
+  await service.until('each call that is PENDING waits', ({ PENDING, slots: { waiting } }) => waiting >= PENDING);
   await pause(stage.quick ? 3_000 : 30_000, undefined, { signal: stage.signal });
 }
 
@@ -81,6 +86,7 @@ async function measureAt(stage: Stage, service: Service, book: Book, level: numb
     };
     book.add(measure, ours, value);
   };
+  await untilNothingMoves(stage, service);
   const idle = await idleFor(stage, service, stage.quick ? 5 : 30);
   const own = Object.keys(service.pids).reduce((sum, name) => sum + (idle[name] ?? 0), 0);
   write('our processes while nothing moves', 'cores', own, idleCores);
