@@ -29,7 +29,8 @@ afterEach(() => carrier.close());
 
 let messages = 0;
 const person = { name: 'Noura Alqahtani', ref: 'patient-4711' };
-const traces = (number: string) => new RegExp(`${number.slice(1)}|Noura|4711|her door`, 'i');
+// No short run of digits: by chance one stands in an id.
+const traces = (number: string) => new RegExp(`${number.slice(1)}|Noura|patient|her door`, 'i');
 const codeOf = (error: unknown) => (error instanceof CallError ? error.code : String(error));
 const forget = (id: string) => forgetCall(carrier.db, id);
 
