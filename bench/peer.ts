@@ -10,6 +10,7 @@ export type PeerName = (typeof peerNames)[number];
 
 /** No peer, but served as one: Temporal with workflows that store nothing. */
 export const bareHandOver = 'bare-hand-over';
+export type ServedName = PeerName | typeof bareHandOver;
 
 interface PeerOptions {
   /** Redis writes each change to disk before it answers, as PostgreSQL does with each commit. */
@@ -24,11 +25,7 @@ export class RunningPeer {
     private readonly database: FreshDatabase,
   ) {}
 
-  static async open(
-    stage: Stage,
-    name: PeerName | typeof bareHandOver,
-    { durableRedis = false }: PeerOptions = {},
-  ): Promise<RunningPeer> {
+  static async open(stage: Stage, name: ServedName, { durableRedis = false }: PeerOptions = {}): Promise<RunningPeer> {
     const { environment } = stage.backing;
     const [database, [port = 0]] = await Promise.all([createDatabase(stage), pickFreePorts(1)]);
     await withRedis(stage, (redis) => emptyAndSync(redis, durableRedis ? 'always' : 'everysec'));

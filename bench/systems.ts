@@ -2,7 +2,7 @@ import { limitOf, ours, type Who } from './book';
 import { coresBetween } from './cpu';
 import { coresTold } from './report';
 import type { LoadInput, LoadResult } from './load';
-import { bareHandOver, RunningPeer, type PeerName } from './peer';
+import { bareHandOver, RunningPeer, type ServedName } from './peer';
 import type { CallPlan } from './requests';
 import { Service } from './service';
 import { cpuOf, type Stage } from './stage';
@@ -21,7 +21,7 @@ const addsAtOnce = 16;
 /** The service first, then each peer and the limit, each on fresh state and alone, with so many slots. */
 export async function forEachSystem(
   stage: Stage,
-  { peers, slots }: { peers: readonly (PeerName | typeof bareHandOver)[]; slots: number },
+  { peers, slots }: { peers: readonly ServedName[]; slots: number },
   measure: (system: System) => Promise<void>,
 ): Promise<void> {
   const openings = [() => openOurs(stage, slots), ...peers.map((name) => () => openPeer(stage, name, slots))];
@@ -46,7 +46,7 @@ async function openOurs(stage: Stage, slots: number): Promise<System> {
   };
 }
 
-async function openPeer(stage: Stage, name: PeerName | typeof bareHandOver, slots: number): Promise<System> {
+async function openPeer(stage: Stage, name: ServedName, slots: number): Promise<System> {
   const peer = await RunningPeer.open(stage, name);
   await peer.work(slots);
   return {

@@ -61,8 +61,8 @@ function isIncoming(row: IncomingCall | CallError): row is IncomingCall {
 }
 
 /**
- * Decides on requests that came together, and hands the calls that are made of them to the starter. Where PostgreSQL refuses one, and with it the whole statement, the halves go on by
- * themselves.
+ * Decides on requests that came together, and hands the calls that are made of them to the starter. Where PostgreSQL
+ * refuses one, and with it the whole statement, the halves go on by themselves.
  *
  * @returns an answer for each, in their order; an error, with PostgreSQL's as its cause, for what it refuses
  * @throws where the database is in trouble

@@ -50,19 +50,17 @@ function tryClaim(db: Database, { callId, round, attemptId, slot, late }: ClaimI
   return db.transaction().execute(async (trx) => {
     const call = await lockCall(trx, callId);
     if (call?.round !== round) return { kind: 'OVER', status: overStatus(call, round) };
+    if (call.status !== 'PENDING') return whyNotBegun(trx, call, attemptId);
     const number = call.attempts + 1;
-    const begun =
-      call.status !== 'PENDING'
-        ? undefined
-        : await trx
-            .updateTable('attempts')
-            .set({ slot, number, to_number: call.to_number, started_at: sql`now()` })
-            .where('id', '=', attemptId)
-            .where('started_at', 'is', null)
-            .where('ended_at', 'is', null)
-            .where(sql<boolean>`not ${isPaused}`)
-            .returningAll()
-            .executeTakeFirst();
+    const begun = await trx
+      .updateTable('attempts')
+      .set({ slot, number, to_number: call.to_number, started_at: sql`now()` })
+      .where('id', '=', attemptId)
+      .where('started_at', 'is', null)
+      .where('ended_at', 'is', null)
+      .where(sql<boolean>`not ${isPaused}`)
+      .returningAll()
+      .executeTakeFirst();
     if (begun === undefined) return whyNotBegun(trx, call, attemptId);
     await updateCall(trx, callId, {
       from: ['PENDING'],

@@ -126,11 +126,13 @@ test('a second attempt counts on, keeps the time of the first, and forgets its i
   await end(attemptId);
   await db.updateTable('calls').set({ status: 'PENDING' }).where('id', '=', call.id).execute();
   const second = await waitingAttempt(db, call);
-  expect(await claim(db, call, second, 2)).toMatchObject({
+  const { to_number: to, script_id: scriptId, metadata } = call;
+  const line = { callStatus: 'IN_PROGRESS', externalCallId: null, inDoubt: false, ended: false, elapsedSeconds: 0 };
+  expect(await claim(db, call, second, 2)).toEqual({
     kind: 'CLAIMED',
     slot: 2,
     number: 2,
-    begun: { payload: { scriptId: 'test' } },
+    begun: { payload: { to, scriptId, metadata }, number: 2, slot: 2, ...line },
   });
   expect(await findCall(db, call.id)).toMatchObject({
     attempts: 2,
