@@ -35,6 +35,11 @@ export async function runRole(name: string, open: (context: RoleContext) => Prom
   if (existsSync('.env')) process.loadEnvFile('.env');
   const config = settingsOrExit();
   const log = createLog(name, config.LOG_LEVEL);
+  const exit = exitAfterLastLines(log);
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'cannot go on');
+    exit(1);
+  });
 
   const stop = stopRequested();
   try {
@@ -43,20 +48,20 @@ export async function runRole(name: string, open: (context: RoleContext) => Prom
     const role = await Promise.race([opening, stop]);
     if (typeof role === 'object') {
       log.info('ready');
-      // Only a supervisor listens.
-      process.send?.('ready');
+      // Only a supervisor listens; one that has died in this moment is heard of by 'disconnect'.
+      process.send?.('ready', () => undefined);
       await Promise.race([stop, role.failed ?? stop]);
       log.info('stopping');
       await within(closeDeadlineSeconds, role.close());
     }
     await tracing.close();
     log.info('stopped');
-    exit(log, 0);
+    exit(0);
   } catch (error) {
     if (error instanceof DependencyError) log.fatal({ cause: String(error.cause) }, error.message);
     else if (error instanceof ConfigError) log.fatal(error.message);
     else log.fatal({ err: error }, 'cannot go on');
-    exit(log, 1);
+    exit(1);
   }
 }
 
@@ -92,15 +97,29 @@ async function within(seconds: number, work: Promise<void>): Promise<void> {
 
 const lastLinesSeconds = 3;
 
+type LogStream = EventEmitter & Record<'write' | 'end' | 'flushSync', () => void>;
+
 /**
- * Lets the log's last lines out first, without waiting for a reader: the supervisor who read them may be dead. To exit
- * while lines are pending would be wrong either way: pino writes them in its exit handler, and where the pipe is broken it
- * tries that for ever.
+ * Lets the log's last lines out before the process exits, without waiting for a reader: the supervisor who read them may
+ * be dead. This takes the place of pino's own way, at a fatal line and when the process exits, which tries for ever to
+ * write where nobody reads.
+ *
+ * @returns exits with the code it is given
  */
-function exit(log: Logger, code: number): void {
-  process.exitCode = code;
-  const stream = (log as unknown as Record<symbol, EventEmitter & { end: () => void }>)[pino.symbols.streamSym];
-  for (const event of ['close', 'error']) stream?.once(event, () => process.exit(code));
-  setTimeout(() => process.kill(process.pid, 'SIGKILL'), lastLinesSeconds * 1_000);
-  stream?.end();
+function exitAfterLastLines(log: Logger): (code: number) => void {
+  const stream = (log as unknown as { [pino.symbols.streamSym]: LogStream })[pino.symbols.streamSym];
+  stream.flushSync = () => undefined;
+  const nothingPending = new Promise<void>((resolve) => {
+    stream.once('close', resolve);
+    // Lines that nobody reads any more are dropped. Any other error, of a full disk perhaps, is no reason to stop.
+    stream.on('error', ({ code }: NodeJS.ErrnoException) => code === 'EPIPE' && resolve());
+  });
+  return (code) => {
+    process.exitCode = code;
+    void nothingPending.then(() => process.exit(code));
+    setTimeout(() => process.kill(process.pid, 'SIGKILL'), lastLinesSeconds * 1_000);
+    stream.end();
+    // What is still open may log until the process is gone; to an ended stream that would throw.
+    stream.write = () => undefined;
+  };
 }
