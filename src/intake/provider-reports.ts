@@ -4,6 +4,7 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 
 import { workflowId } from '../call/names';
 import { signalNames, type CallReported } from '../call/workflow-messages';
+import { nextDialMilliseconds } from '../slots/signal-grants';
 import { findAttempt, findAttemptByExternalCallId, findAttemptInCall } from '../store/attempts';
 import type { AttemptRow, Database } from '../store/database';
 import {
@@ -16,8 +17,6 @@ import {
 import { inCall, SpanKind } from '../tracing';
 import { endCompleted } from './end-completed';
 
-/** Within these whoever got the slot has most often dialled. */
-const nextDialMilliseconds = 200;
 const briefMilliseconds = 1_000;
 
 export type ReportDeps = Parameters<typeof endCompleted>[0];

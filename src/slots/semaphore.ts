@@ -29,7 +29,11 @@ interface Reply {
   /** What the operation says of its own ticket; each *.lua file tells. */
   value: number;
   grants: Grant[];
+  ahead?: Ticket;
 }
+
+/** A queue that is longer may outgrow the cache of workflows of a worker. */
+export const longQueue = 500;
 
 /** Each a *.lua file. One that only reads says so to Redis, and is let do it where nothing may be changed. */
 const operations = {
@@ -85,9 +89,14 @@ export class Semaphore {
     return this.run('acquire', wordOf(ticket), queueSeq);
   }
 
-  /** Gives back the ticket's slot or place. @returns the slot it had, or 0; and to whom slots went */
+  /**
+   * Gives back the ticket's slot or place.
+   *
+   * @returns the slot it had, or 0; to whom slots went; and where somebody was served from a long queue, who will be
+   *   served when all slots have gone to others once
+   */
   release(ticket: Ticket): Promise<Reply> {
-    return this.run('release', wordOf(ticket));
+    return this.run('release', wordOf(ticket), this.limit, longQueue);
   }
 
   /** Puts Redis right: PostgreSQL has the ticket on this slot. */
@@ -228,17 +237,21 @@ function wordOf({ callId, attemptId }: Ticket): string {
   return `${callId}/${attemptId}`;
 }
 
+function ticketOf(word: string): Ticket {
+  const [callId = '', attemptId = ''] = word.split('/');
+  return { callId, attemptId };
+}
+
 function parse(reply: unknown): Reply | 'RECOVERING' {
-  const [status, value, grants] = reply as [string, number, (string | number)[]];
+  const [status, value, grants, [ahead] = []] = reply as [string, number, (string | number)[], string[]?];
   if (status === 'RECOVERING') return status;
-  return { value, grants: pairs(grants) };
+  return { value, grants: pairs(grants), ...(ahead !== undefined && { ahead: ticketOf(ahead) }) };
 }
 
 function pairs(flat: readonly (string | number)[]): Grant[] {
   const grants: Grant[] = [];
   for (let i = 0; i + 1 < flat.length; i += 2) {
-    const [callId = '', attemptId = ''] = String(flat[i]).split('/');
-    grants.push({ callId, attemptId, slot: Number(flat[i + 1]) });
+    grants.push({ ...ticketOf(String(flat[i])), slot: Number(flat[i + 1]) });
   }
   return grants;
 }

@@ -6,7 +6,7 @@ import type { Logger } from '../log';
 import { HttpProvider } from '../provider/http-provider';
 import { followSwitch } from '../slots/follow-switch';
 import { openRedis, redisProblem } from '../slots/redis';
-import { Semaphore } from '../slots/semaphore';
+import { longQueue, Semaphore } from '../slots/semaphore';
 import { openReadyDatabase } from './database';
 import { heartbeats } from './heartbeats';
 import { ensureReconcileSchedule } from './reconcile-schedule';
@@ -45,6 +45,8 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
     connection,
     taskQueue,
     ...workerOptions(config),
+    // What is on the line, and of a queue that is not long each one, twice over: some 200 KB each.
+    maxCachedWorkflows: config.MAX_CONCURRENT_CALLS + 2 * longQueue,
     activities: createActivities({
       db,
       temporal,

@@ -1,3 +1,4 @@
+import { longQueue } from '../../src/slots/semaphore';
 import { SlotsUnderTest, bySlot, grantOf, type Attempt } from './slots-under-test';
 
 let slots: SlotsUnderTest;
@@ -73,6 +74,16 @@ describe('asking for a slot', () => {
 });
 
 describe('giving a slot back', () => {
+  test('tells, where the queue is long, who will be served when all slots have gone to others once', async () => {
+    const semaphore = await slots.ready(2);
+    const [a, b, ...queue] = (await slots.waiting(longQueue + 4)) as [Attempt, Attempt, ...Attempt[]];
+    await Promise.all([a, b, ...queue].map((attempt) => acquire(semaphore, attempt)));
+    const [first, second, , { callId, attemptId }] = queue as [Attempt, Attempt, Attempt, Attempt];
+    const ahead = { callId, attemptId };
+    expect(await semaphore.release(a)).toEqual({ value: 1, grants: [grantOf(first, 1)], ahead });
+    expect(await semaphore.release(b)).toEqual({ value: 2, grants: [grantOf(second, 2)] });
+  });
+
   test('hands it, in the same step, to whoever waits longest, and says so', async () => {
     const semaphore = await slots.ready(2);
     const [a, b, c, d] = (await slots.waiting(4)) as [Attempt, Attempt, Attempt, Attempt];
