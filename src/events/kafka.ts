@@ -153,8 +153,8 @@ async function startConsumer(kafka: Kafka, log: Logger, options: ConsumerOptions
     sessionTimeout: 30_000,
     rebalanceTimeout: 60_000,
     heartbeatInterval: 3_000,
-    // A short wait lets the consumer stop soon; a message that comes meanwhile ends it at once.
-    maxWaitTimeInMs: 1_000,
+    // A short wait lets the consumer stop soon, a long one keeps it idle; a message that comes meanwhile ends it at once.
+    maxWaitTimeInMs: 2_000,
     maxBytes: 8 * 1024 * 1024,
     maxBytesPerPartition: 2 * 1024 * 1024,
     allowAutoTopicCreation: false,

@@ -33,7 +33,7 @@ interface Reply {
 }
 
 /** A queue that is longer may outgrow the cache of workflows of a worker. */
-export const longQueue = 500;
+export const longQueue = 250;
 
 /** Each a *.lua file. One that only reads says so to Redis, and is let do it where nothing may be changed. */
 const operations = {
