@@ -4,11 +4,12 @@ import type { AttemptEnd, AttemptIds, Finish, Finished } from '../call/attempt-e
 import { withdrawCall } from '../intake/change-call';
 import { deliverReport } from '../intake/provider-reports';
 import type { Logger } from '../log';
+import { attemptInHand } from '../slots/attempt-in-hand';
 import { lockCall, updateCall } from '../store/calls';
 import type { Database } from '../store/database';
 import { adoptAttempt, listLiveAttempts, readLine, type LiveAttempt } from '../store/orphans';
 import { endOf, findReport } from '../store/provider-reports';
-import { attemptInHand, wasWithdrawn, workflowOfCall } from './workflow-of-call';
+import { wasWithdrawn, workflowOfCall } from './workflow-of-call';
 
 export interface OrphanDeps {
   db: Database;

@@ -3,11 +3,11 @@ import type { Client } from '@temporalio/client';
 import { reportStatuses } from '../call/call';
 import { workflowId } from '../call/names';
 import { signalNames, type CallReported, type SlotGranted } from '../call/workflow-messages';
+import { attemptInHand } from '../slots/attempt-in-hand';
 import { findAttempt } from '../store/attempts';
 import { tellOnce } from '../store/calls';
 import type { AttemptRow, CallRow, Database } from '../store/database';
 import { findReport } from '../store/provider-reports';
-import { attemptInHand } from './workflow-of-call';
 
 /**
  * A workflow that an operator reset to the midst of a run carries on with that run's attempt. Where the attempt has ended

@@ -2,7 +2,6 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { tsToMs } from '@temporalio/common/lib/time';
 
 import { workflowId } from '../call/names';
-import { attemptIdQuery } from '../call/workflow-messages';
 
 export type WorkflowOfCall =
   | {
@@ -42,15 +41,3 @@ export function wasWithdrawn({ how }: { how: string }): boolean {
 
 const words = (statusName: string): string =>
   statusName === 'CANCELLED' ? 'canceled' : statusName.toLowerCase().replaceAll('_', ' ');
-
-const querySeconds = 5;
-
-/**
- * @returns the attempt that the call's running workflow carries out
- * @throws where it cannot say: it has not begun, has ended meanwhile, or no worker answers in time
- */
-export async function attemptInHand(temporal: Client, callId: string): Promise<string> {
-  return temporal.withDeadline(Date.now() + querySeconds * 1_000, () =>
-    temporal.workflow.getHandle(workflowId(callId)).query<string>(attemptIdQuery),
-  );
-}

@@ -29,6 +29,7 @@ interface Reply {
   /** What the operation says of its own ticket; each *.lua file tells. */
   value: number;
   grants: Grant[];
+  /** Of a release alone: see there. */
   ahead?: Ticket;
 }
 

@@ -3,14 +3,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 
 import { workflowId } from '../call/names';
-import { attemptIdQuery, signalNames, type SlotGranted } from '../call/workflow-messages';
+import { signalNames, type SlotGranted } from '../call/workflow-messages';
 import { inCall, SpanKind } from '../tracing';
+import { attemptInHand } from './attempt-in-hand';
 import type { Grant, Semaphore, Ticket } from './semaphore';
 
 /** Within these whoever got a slot has most often dialled: what can wait does not take the machine from it. */
 export const nextDialMilliseconds = 200;
-
-const wakeSeconds = 5;
 
 /**
  * Tells each attempt that a slot is its own. One whose workflow is gone gives the slot back at once, which may bring
@@ -43,11 +42,7 @@ export async function giveBack(deps: { temporal: Client; semaphore: Semaphore },
  */
 async function wake(temporal: Client, { callId }: Ticket): Promise<void> {
   await pause(nextDialMilliseconds, undefined, { ref: false });
-  await temporal
-    .withDeadline(Date.now() + wakeSeconds * 1_000, () =>
-      temporal.workflow.getHandle(workflowId(callId)).query(attemptIdQuery),
-    )
-    .catch(() => undefined);
+  await attemptInHand(temporal, callId).catch(() => undefined);
 }
 
 /** @returns false where there is no workflow to take the slot */
