@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { AttemptIds } from '../call/attempt-end';
 import { maskNumber } from '../call/phone-number';
 import { overStatus } from '../call/workflow-messages';
-import { actOnReport } from '../intake/provider-reports';
+import { actOnReport, findReported } from '../intake/provider-reports';
 import type { DialAnswer } from '../provider/provider';
 import { hangUpStray } from '../reconciler/hang-up-strays';
 import { giveBack, signalGrants } from '../slots/signal-grants';
@@ -87,7 +87,8 @@ async function placeOnLine(deps: ActivityDeps, input: AttemptIds, begun: DialRow
         await hangUpStray(deps, { ...input, externalCallId: answer.externalCallId });
         return endedMeanwhile(deps, input);
       }
-      if (placed.reportsWaiting) await actOnReport(deps, input.attemptId);
+      const reported = placed.reportsWaiting ? await findReported(db, input.attemptId) : undefined;
+      if (reported) await actOnReport(deps, reported);
       log.info({ ...context, externalCallId: answer.externalCallId }, 'on the line');
       return { kind: 'ON_THE_LINE' };
     }

@@ -64,10 +64,10 @@ export function receiveCallStatus(deps: CallbackDeps): Endpoint {
       const signature = c.req.header('X-Webhook-Signature');
       verifySignature({ rawBody, signature, timestamp: c.req.header('X-Webhook-Timestamp') }, deps.config);
 
-      const attemptId = await receiveReport(deps.db, reportOf(rawBody), namedAttempt(c));
-      if (attemptId === null) return c.json({ stored: true, matched: false }, 202);
-      c.set('attempt', attemptId);
-      deps.reports.take(attemptId);
+      const reported = await receiveReport(deps.db, reportOf(rawBody), namedAttempt(c));
+      if (reported === undefined) return c.json({ stored: true, matched: false }, 202);
+      c.set('attempt', reported.attempt.id);
+      deps.reports.take(reported);
       return c.json({ stored: true }, 200);
     },
   };

@@ -5,7 +5,7 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { workflowId } from '../call/names';
 import { signalNames, type CallReported } from '../call/workflow-messages';
 import { nextDialMilliseconds } from '../slots/signal-grants';
-import { findAttempt, findAttemptByExternalCallId, findAttemptInCall } from '../store/attempts';
+import { findAttempt, findAttemptByExternalCallId, findAttemptInCall, type AttemptInCall } from '../store/attempts';
 import type { AttemptRow, Database } from '../store/database';
 import {
   findReport,
@@ -21,28 +21,41 @@ const briefMilliseconds = 1_000;
 
 export type ReportDeps = Parameters<typeof endCompleted>[0];
 
+/** An attempt that a report came of. */
+export interface Reported {
+  attempt: AttemptInCall;
+  /** The attempt's first, which counts; undefined where another attempt has what came. */
+  report: ProviderReportRow | undefined;
+}
+
 /**
  * Stores what a webhook says before anything is done with it. The attempt our query names is believed unless that
  * attempt is known to be another of the provider's calls; then, and without a query, the provider's call id decides.
  *
  * @param namedAttemptId from the webhook's query, a UUID, or null
- * @returns the attempt it is about, or null for a call id that is not known (yet)
+ * @returns the attempt it is about, or undefined for a call id that is not known (yet)
  */
 export async function receiveReport(
   db: Database,
   report: ProviderReport,
   namedAttemptId: string | null,
-): Promise<string | null> {
-  const named = namedAttemptId === null ? undefined : await findAttempt(db, namedAttemptId);
+): Promise<Reported | undefined> {
+  const named = namedAttemptId === null ? undefined : await findAttemptInCall(db, namedAttemptId);
   const believed = named?.external_call_id === null || named?.external_call_id === report.externalCallId;
   const attempt = named && believed ? named : await findAttemptByExternalCallId(db, report.externalCallId);
-  const store = () => storeReport(db, report, attempt?.id ?? null);
-  if (attempt === undefined) await store();
-  else {
-    const of = { kind: SpanKind.SERVER, runId: attempt.run_id, attributes: { 'call.report': report.status } };
-    await inCall(attempt.call_id, 'receive report', of, store);
+  if (attempt === undefined) {
+    await storeReport(db, report, null);
+    return undefined;
   }
-  return attempt?.id ?? null;
+  const of = { kind: SpanKind.SERVER, runId: attempt.run_id, attributes: { 'call.report': report.status } };
+  const first = await inCall(attempt.call_id, 'receive report', of, () => storeReport(db, report, attempt.id));
+  return { attempt, report: first };
+}
+
+/** As it is by the record, where a report of it was stored. */
+export async function findReported(db: Database, attemptId: string): Promise<Reported | undefined> {
+  const [attempt, report] = await Promise.all([findAttemptInCall(db, attemptId), findReport(db, attemptId)]);
+  return attempt && { attempt, report };
 }
 
 /**
@@ -51,12 +64,15 @@ export async function receiveReport(
  *
  * @param stopping the process is about to end: what can wait a moment does not
  */
-export async function actOnReport(deps: ReportDeps, attemptId: string, stopping?: AbortSignal): Promise<void> {
-  const [attempt, report] = await Promise.all([findAttemptInCall(deps.db, attemptId), findReport(deps.db, attemptId)]);
-  if (!attempt || !report) return;
+export async function actOnReport(
+  deps: ReportDeps,
+  { attempt, report }: Reported,
+  stopping?: AbortSignal,
+): Promise<void> {
+  if (!report) return;
   // First: somebody may wait for the slot.
   const ended = await endCompleted(deps, attempt, report).catch((error: unknown) => {
-    deps.log.warn({ attempt: attemptId, err: error }, 'completed call not ended at once; its workflow will');
+    deps.log.warn({ attempt: attempt.id, err: error }, 'completed call not ended at once; its workflow will');
     return undefined;
   });
   // Nobody waits for the ended call's workflow to close; its task would keep the next call's from the machine. One that is

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 import type { Logger } from '../log';
+import type { Reported } from './provider-reports';
 
 /** What comes on top is left to the reconciler. */
 const mostInHand = 256;
@@ -13,16 +14,16 @@ export class ReportsInHand {
 
   /** @param act upon an attempt's stored report */
   constructor(
-    private readonly act: (attemptId: string) => Promise<void>,
+    private readonly act: (reported: Reported) => Promise<void>,
     private readonly log: Logger,
   ) {}
 
   /** Acts upon an attempt's report. What fails, for Temporal may be away, is the reconciler's to deliver. */
-  take(attemptId: string): void {
+  take(reported: Reported): void {
     if (this.inHand.size >= mostInHand) return;
-    const acting = this.act(attemptId)
+    const acting = this.act(reported)
       .catch((error: unknown) => {
-        this.log.warn({ attempt: attemptId, err: error }, 'report not delivered yet; the sweep will');
+        this.log.warn({ attempt: reported.attempt.id, err: error }, 'report not delivered yet; the sweep will');
       })
       .finally(() => this.inHand.delete(acting));
     this.inHand.add(acting);

@@ -26,7 +26,7 @@ async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
   const checks = openDependencyChecks(config, log, { db, temporal, redis });
   const stopping = new AbortController();
   const reports = new ReportsInHand(
-    (attemptId) => actOnReport({ db, temporal, semaphore, log }, attemptId, stopping.signal),
+    (reported) => actOnReport({ db, temporal, semaphore, log }, reported, stopping.signal),
     log,
   );
   const app = createApp({

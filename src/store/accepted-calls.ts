@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 
 import type { Call, CallPayload } from '../call/call';
+import { anyOf } from './any-of';
 import type { CallRow, Database } from './database';
-import { isoTime } from './iso-time';
 import { placeInQueue } from './queue-place';
-import { callOf, callToldIn } from './rows';
+import { callInJson, callOf, callToldIn } from './rows';
 
 export interface NewCall extends CallPayload {
   id: string;
@@ -51,15 +51,7 @@ export async function insertCalls(
       returning *
     ), told as (
       insert into call_events (call_id, sequence, type, body)
-      select id, 1, 'call.accepted', json_build_object('call', json_build_object(
-          'id', id,
-          'payload', json_build_object('to', to_number, 'scriptId', script_id, 'metadata', metadata),
-          'priority', priority,
-          'status', status, 'attempts', attempts, 'maxAttempts', max_attempts,
-          'lastError', last_error, 'externalCallId', external_call_id,
-          'createdAt', ${isoTime('created_at')}, 'startedAt', null, 'endedAt', null,
-          'updatedAt', ${isoTime('updated_at')}, 'expiresAt', ${isoTime('expires_at')}, 'nextAttemptAt', null,
-          'webhookUrl', webhook_url, 'forgottenAt', null))
+      select id, 1, 'call.accepted', json_build_object('call', ${callInJson('accepted')})
         from accepted
     )
     select * from accepted`.execute(db);
@@ -90,7 +82,12 @@ export async function findByRequestKeys(db: Database, keys: readonly string[]): 
   const rows = await db
     .selectFrom('calls')
     .selectAll()
-    .where((eb) => eb.or([eb('request_key', 'in', keys), eb('request_key_hash', 'in', [...keyOf.keys()])]))
+    .where((eb) =>
+      eb.or([
+        eb('request_key', '=', anyOf(keys, 'text')),
+        eb('request_key_hash', '=', anyOf([...keyOf.keys()], 'text')),
+      ]),
+    )
     .execute();
   return new Map(
     rows.flatMap((row) => {
@@ -103,7 +100,7 @@ export async function findByRequestKeys(db: Database, keys: readonly string[]): 
 /** @returns by source the calls that came by one of these messages */
 export async function findBySources(db: Database, sources: readonly string[]): Promise<Map<string, CallRow>> {
   if (sources.length === 0) return new Map();
-  const rows = await db.selectFrom('calls').selectAll().where('source', 'in', sources).execute();
+  const rows = await db.selectFrom('calls').selectAll().where('source', '=', anyOf(sources, 'text')).execute();
   return new Map(rows.flatMap((row) => (row.source === null ? [] : [[row.source, row]])));
 }
 
@@ -113,7 +110,7 @@ export async function findCalledSources(db: Database, sources: readonly string[]
   const rows = await db
     .selectFrom('calls')
     .select((eb) => eb.ref('source').$notNull().as('source'))
-    .where(sql<boolean>`source = any(${sources}::text[])`)
+    .where('source', '=', anyOf(sources, 'text'))
     .execute();
   return new Set(rows.map((row) => row.source));
 }
@@ -124,7 +121,7 @@ export async function readAcceptedCalls(db: Database, ids: readonly string[]): P
   const events = await db
     .selectFrom('call_events')
     .select(['call_id', 'body'])
-    .where('call_id', 'in', ids)
+    .where('call_id', '=', anyOf(ids))
     .where('sequence', '=', 1)
     .execute();
   // Written by insertCalls above.

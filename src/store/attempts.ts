@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 
 import type { Attempt, AttemptOutcome, CallStatus } from '../call/call';
+import { anyOf } from './any-of';
 import type { AttemptRow, Database, DatabaseTransaction } from './database';
 import { lineState } from './orphans';
 import { attemptOf } from './rows';
@@ -13,25 +14,25 @@ export async function findAttempt(db: Database | DatabaseTransaction, id: string
 export type AttemptInCall = AttemptRow & { callStatus: CallStatus; callRound: number };
 
 export async function findAttemptInCall(db: Database, id: string): Promise<AttemptInCall | undefined> {
-  return db
-    .selectFrom('attempts')
-    .innerJoin('calls', 'calls.id', 'attempts.call_id')
-    .selectAll('attempts')
-    .select(['calls.status as callStatus', 'calls.round as callRound'])
-    .where('attempts.id', '=', id)
-    .executeTakeFirst();
+  return attemptsInCalls(db).where('attempts.id', '=', id).executeTakeFirst();
 }
 
 export async function findAttemptByExternalCallId(
   db: Database,
   externalCallId: string,
-): Promise<AttemptRow | undefined> {
-  return db
-    .selectFrom('attempts')
-    .selectAll()
-    .where('external_call_id', '=', externalCallId)
+): Promise<AttemptInCall | undefined> {
+  return attemptsInCalls(db)
+    .where('attempts.external_call_id', '=', externalCallId)
     .orderBy('queued_at', 'desc')
     .executeTakeFirst();
+}
+
+function attemptsInCalls(db: Database) {
+  return db
+    .selectFrom('attempts')
+    .innerJoin('calls', 'calls.id', 'attempts.call_id')
+    .selectAll('attempts')
+    .select(['calls.status as callStatus', 'calls.round as callRound']);
 }
 
 /** @returns those of the attempts that wait or are in progress by the record */
@@ -40,7 +41,7 @@ export async function findOpenAttempts(db: Database, ids: readonly string[]): Pr
   const rows = await db
     .selectFrom('attempts')
     .select('id')
-    .where('id', 'in', ids)
+    .where('id', '=', anyOf(ids))
     .where('ended_at', 'is', null)
     .execute();
   return new Set(rows.map((row) => row.id));
@@ -56,7 +57,7 @@ export async function findAttemptsSince(
   const rows = await db
     .selectFrom('attempts')
     .select('id')
-    .where('id', 'in', ids)
+    .where('id', '=', anyOf(ids))
     .where(options.moment, '<=', sql<Date>`now() - make_interval(secs => ${options.olderThanSeconds})`)
     .execute();
   return new Set(rows.map((row) => row.id));

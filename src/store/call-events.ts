@@ -1,43 +1,51 @@
-import { sql } from 'kysely';
+import { isExpression, sql, type QueryCreator, type RawBuilder, type Selectable } from 'kysely';
 
 import type { Attempt, Call } from '../call/call';
 import type { CallEvent, CallRejectedEvent } from '../call/event';
-import type { CallEventsTable, CallRow, Database, DatabaseTransaction } from './database';
-import { callOf, callToldIn } from './rows';
-import type { Selectable } from 'kysely';
+import { anyOf } from './any-of';
+import type { CallEventsTable, CallsTable, Database, DatabaseTransaction, Schema } from './database';
+import { callInJson, callToldIn } from './rows';
 
 export interface NewEvent {
   type: CallEvent['type'];
-  attempt?: Attempt;
+  /** As it is known, or as the statement that tells of it makes it. */
+  attempt?: Attempt | RawBuilder<Attempt>;
   reason?: string;
   /** Names what it tells of, so that it can be told once however often that is come upon: see `wasTold`. */
   source?: string;
 }
 
 /**
- * Writes what happened to a call, in the transaction that made it happen: the timeline and the outbox are one table.
- * The row is the call after the change, its `event_sequence` already counting these events.
+ * Writes what happened to calls, by the statement that made it happen: the timeline and the outbox are one table.
+ *
+ * @param db the statement so far, whose rows `changed` are the calls after the change, their `event_sequence` already
+ *   counting these events
  */
-export async function appendEvents(trx: DatabaseTransaction, row: CallRow, events: readonly NewEvent[]): Promise<void> {
-  await appendEventsOf(trx, [{ row, events }]);
+export function tell(db: QueryCreator<Schema & { changed: CallsTable }>, events: readonly NewEvent[]) {
+  const told = events.map(({ type, source, attempt, reason }, index) => {
+    const inJson = attempt === undefined || isExpression(attempt) ? attempt : JSON.stringify(attempt);
+    return sql`(${index + 1 - events.length}::integer, ${type}::text, ${source ?? null}::text,
+                (${inJson ?? null})::text, ${reason ?? null}::text)`;
+  });
+  // Put together as text: json keeps its fields in their order, and null adds nothing.
+  const rows = sql`
+    select changed.id, changed.event_sequence + told.place, told.type, told.source,
+           concat('{"call":', ${callInJson('changed')}, ',"attempt":' || told.attempt,
+                  ',"reason":' || to_json(told.reason), '}')::json
+      from changed
+      cross join lateral (values ${sql.join(told)}) as told (place, type, source, attempt, reason)
+     order by told.place`;
+  return db.insertInto('call_events').columns(['call_id', 'sequence', 'type', 'source', 'body']).expression(rows);
 }
 
-/** The same for many calls, in one statement. */
-export async function appendEventsOf(
+/** The same of calls that the transaction has changed before. */
+export async function tellOfEach(
   trx: DatabaseTransaction,
-  changes: readonly { row: CallRow; events: readonly NewEvent[] }[],
+  ids: readonly string[],
+  events: readonly NewEvent[],
 ): Promise<void> {
-  const values = changes.flatMap(({ row, events }) => {
-    const call = callOf(row);
-    return events.map(({ type, attempt, reason, source }, index) => ({
-      call_id: row.id,
-      sequence: row.event_sequence - events.length + 1 + index,
-      type,
-      source: source ?? null,
-      body: JSON.stringify({ call, ...(attempt && { attempt }), ...(reason !== undefined && { reason }) }),
-    }));
-  });
-  if (values.length > 0) await trx.insertInto('call_events').values(values).execute();
+  const changed = trx.with('changed', (cte) => cte.selectFrom('calls').selectAll().where('id', '=', anyOf(ids)));
+  await tell(changed, events).execute();
 }
 
 /** @returns whether there is an event of that source; whoever is about to tell one has locked its call's row */
@@ -65,7 +73,7 @@ export async function findRejectedSources(db: Database, sources: readonly string
   const rows = await db
     .selectFrom('call_events')
     .select((eb) => eb.ref('source').$notNull().as('source'))
-    .where(sql<boolean>`source = any(${sources}::text[])`)
+    .where('source', '=', anyOf(sources, 'text'))
     .execute();
   return new Set(rows.map((row) => row.source));
 }

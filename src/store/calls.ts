@@ -1,8 +1,16 @@
-import { sql, type ExpressionBuilder, type SqlBool, type UpdateObject, type Expression } from 'kysely';
+import {
+  sql,
+  type QueryCreator,
+  type ExpressionBuilder,
+  type SqlBool,
+  type UpdateObject,
+  type Expression,
+} from 'kysely';
 
 import { callStatuses, type CallStatus } from '../call/call';
 import { activeStatuses, mayMove } from '../call/transitions';
-import { appendEvents, wasTold, type NewEvent } from './call-events';
+import { anyOf } from './any-of';
+import { tell, wasTold, type NewEvent } from './call-events';
 import type { CallRow, Database, DatabaseTransaction, Schema } from './database';
 
 export async function findCall(db: Database | DatabaseTransaction, id: string): Promise<CallRow | undefined> {
@@ -19,7 +27,7 @@ export async function findActiveCalls(db: Database, numbers: readonly string[]):
   const rows = await db
     .selectFrom('calls')
     .selectAll()
-    .where('to_number', 'in', numbers)
+    .where('to_number', '=', anyOf(numbers, 'text'))
     .where('status', 'in', activeStatuses)
     .execute();
   return new Map(rows.map((row) => [row.to_number, row]));
@@ -46,38 +54,46 @@ export interface CallUpdate {
 }
 
 /**
- * The one way a call's row changes: guarded by its status, together with its events, in the caller's transaction.
+ * The one way a call's row changes: guarded by its status, together with its events, in one statement.
  *
+ * @param db or a statement begun by what must happen with it
  * @returns the row as changed, or undefined where the guard held it back
  * @throws Error for a move that call/transitions.ts does not have: a defect of the caller
  */
 export async function updateCall(
-  trx: DatabaseTransaction,
+  db: QueryCreator<Schema>,
   id: string,
   update: CallUpdate,
 ): Promise<CallRow | undefined> {
-  const { to } = update;
+  const { to, events } = update;
   if (to !== undefined && !update.from.every((from) => mayMove(from, to))) {
     throw new Error(`no call may become ${to} from ${update.from.join(' or ')}`);
   }
-  let query = trx
+  if (events.length === 0) return changeCall(db, id, update).executeTakeFirst();
+  return db
+    .with('changed', (cte) => changeCall(cte, id, update))
+    .with('told', (cte) => tell(cte, events))
+    .selectFrom('changed')
+    .selectAll()
+    .executeTakeFirst();
+}
+
+function changeCall(db: QueryCreator<Schema>, id: string, { from, round, to, set, when, events }: CallUpdate) {
+  let query = db
     .updateTable('calls')
     .set({
-      ...update.set,
+      ...set,
       ...(to !== undefined && { status: to }),
       updated_at: sql`now()`,
-      event_sequence: sql`event_sequence + ${update.events.length}`,
+      event_sequence: sql`event_sequence + ${events.length}`,
     })
     .where('id', '=', id)
-    .where('status', 'in', update.from);
+    .where('status', 'in', from);
   // Nobody could be called: neither a retry nor an operator's reset starts it again.
   if (to !== undefined) query = query.where('forgotten_at', 'is', null);
-  if (update.round !== undefined) query = query.where('round', '=', update.round);
-  if (update.when !== undefined) query = query.where(update.when);
-  const row = await query.returningAll().executeTakeFirst();
-  if (row === undefined) return undefined;
-  await appendEvents(trx, row, update.events);
-  return row;
+  if (round !== undefined) query = query.where('round', '=', round);
+  if (when !== undefined) query = query.where(when);
+  return query.returningAll();
 }
 
 /** Locks the call's row: before any of its attempts' rows, everywhere, so that nobody waits for others in a ring. */

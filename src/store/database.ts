@@ -1,10 +1,19 @@
-import { Kysely, PostgresDialect, type ColumnType, type Generated, type Selectable, type Transaction } from 'kysely';
+import {
+  Kysely,
+  PostgresDialect,
+  type ColumnType,
+  type Generated,
+  type PostgresPool,
+  type Selectable,
+  type Transaction,
+} from 'kysely';
 import pg from 'pg';
 
 import type { KeyAccess } from '../call/access';
 import type { AttemptOutcome, CallStatus, Metadata, ReportStatus } from '../call/call';
 import type { CallEventType } from '../call/event';
 import type { WebhookDeliveryState } from '../call/webhook';
+import { withNames } from './prepared-statements';
 
 /** bigint columns here count rows and events: they stay far below 2^53, so a number holds them. */
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
@@ -265,7 +274,14 @@ export function openDatabase(url: string, options: DatabaseOptions): Database {
   // A connection that breaks in a transaction, between two statements, tells nobody but its own listeners, and without
   // one it would end the process. The next statement fails, which is what its caller handles.
   pool.on('connect', (client) => client.on('error', () => undefined));
-  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  const named: PostgresPool = {
+    connect: async () => {
+      const client = await pool.connect();
+      return { ...withNames(client), release: () => client.release() };
+    },
+    end: () => pool.end(),
+  };
+  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool: named }) });
 }
 
 /** Reads as of one moment, however many queries that takes. */

@@ -8,7 +8,7 @@ import { isPaused } from './control';
 import type { CallRow, Database, DatabaseTransaction } from './database';
 import { violatedUnique } from './database-errors';
 import { findReport, matchReports } from './provider-reports';
-import { attemptOf } from './rows';
+import { attemptInJson } from './rows';
 
 interface ClaimInput {
   callId: string;
@@ -46,43 +46,58 @@ export async function claimSlot(db: Database, input: ClaimInput): Promise<Claim>
   }
 }
 
-function tryClaim(db: Database, { callId, round, attemptId, slot, late }: ClaimInput): Promise<Claim> {
-  return db.transaction().execute(async (trx) => {
-    const call = await lockCall(trx, callId);
-    if (call?.round !== round) return { kind: 'OVER', status: overStatus(call, round) };
-    if (call.status !== 'PENDING') return whyNotBegun(trx, call, attemptId);
-    const number = call.attempts + 1;
-    const begun = await trx
-      .updateTable('attempts')
-      .set({ slot, number, to_number: call.to_number, started_at: sql`now()` })
-      .where('id', '=', attemptId)
-      .where('started_at', 'is', null)
-      .where('ended_at', 'is', null)
-      .where(sql<boolean>`not ${isPaused}`)
-      .returningAll()
-      .executeTakeFirst();
-    if (begun === undefined) return whyNotBegun(trx, call, attemptId);
-    await updateCall(trx, callId, {
-      from: ['PENDING'],
-      round,
-      to: 'IN_PROGRESS',
-      set: {
-        attempts: number,
-        started_at: sql`coalesce(started_at, now())`,
-        next_attempt_at: null,
-        external_call_id: null,
-      },
-      events: [
-        ...(late ? [{ type: 'call.updated', reason: grantedLate } as const] : []),
-        { type: 'attempt.started', attempt: attemptOf(begun) },
-      ],
-    });
-    return { kind: 'CLAIMED', slot, number, begun: justBegun(call, slot, number) };
+async function tryClaim(db: Database, input: ClaimInput): Promise<Claim> {
+  const { callId, round, attemptId, slot, late } = input;
+  const begin = db
+    .with('call', (cte) =>
+      cte
+        .selectFrom('calls')
+        .select(['attempts', 'to_number'])
+        .where('id', '=', callId)
+        .where('round', '=', round)
+        .where('status', '=', 'PENDING')
+        .where('forgotten_at', 'is', null)
+        .forUpdate(),
+    )
+    .with('begun', (cte) =>
+      cte
+        .updateTable('attempts')
+        .from('call')
+        .set({
+          slot,
+          number: sql`call.attempts + 1`,
+          to_number: sql`call.to_number`,
+          started_at: sql`now()`,
+        })
+        .where('id', '=', attemptId)
+        .where('started_at', 'is', null)
+        .where('ended_at', 'is', null)
+        .where(sql<boolean>`not ${isPaused}`)
+        .returningAll('attempts'),
+    );
+  const call = await updateCall(begin, callId, {
+    from: ['PENDING'],
+    round,
+    to: 'IN_PROGRESS',
+    set: {
+      attempts: sql`attempts + 1`,
+      started_at: sql`coalesce(started_at, now())`,
+      next_attempt_at: null,
+      external_call_id: null,
+    },
+    when: () => sql<boolean>`exists (select from begun)`,
+    events: [
+      ...(late ? [{ type: 'call.updated', reason: grantedLate } as const] : []),
+      { type: 'attempt.started', attempt: sql`(select ${attemptInJson('begun')} from begun)` },
+    ],
   });
+  if (call === undefined) return db.transaction().execute((trx) => whyNotBegun(trx, input));
+  return { kind: 'CLAIMED', slot, number: call.attempts, begun: justBegun(call, slot) };
 }
 
-/** @param call locked, and of the attempt's round */
-async function whyNotBegun(trx: DatabaseTransaction, call: CallRow, attemptId: string): Promise<Claim> {
+async function whyNotBegun(trx: DatabaseTransaction, { callId, round, attemptId }: ClaimInput): Promise<Claim> {
+  const call = await lockCall(trx, callId);
+  if (call?.round !== round) return { kind: 'OVER', status: overStatus(call, round) };
   const attempt = await trx
     .selectFrom('attempts')
     .select(['slot', 'number', 'started_at', 'ended_at'])
@@ -113,11 +128,11 @@ export interface DialRow {
   elapsedSeconds: number;
 }
 
-function justBegun({ to_number, script_id, metadata }: CallRow, slot: number, number: number): DialRow {
+function justBegun({ to_number, script_id, metadata, attempts }: CallRow, slot: number): DialRow {
   return {
     payload: { to: to_number, scriptId: script_id, metadata },
     callStatus: 'IN_PROGRESS',
-    number,
+    number: attempts,
     slot,
     externalCallId: null,
     inDoubt: false,
@@ -210,31 +225,37 @@ export type Placed =
  * The provider has the call under this id. Reports that came first, by the id alone, become the attempt's. One that came
  * says that the line is down, whoever ended the attempt.
  */
-export function recordOnTheLine(
+export async function recordOnTheLine(
   db: Database,
   ids: { callId: string; attemptId: string },
   externalCallId: string,
 ): Promise<Placed> {
-  return db.transaction().execute(async (trx) => {
-    await lockCall(trx, ids.callId);
-    const { ended } = await trx
-      .updateTable('attempts')
-      .set({ external_call_id: externalCallId, in_doubt: sql`ended_at is not null` })
-      .where('id', '=', ids.attemptId)
-      .returning((eb) => eb('ended_at', 'is not', null).as('ended'))
-      .executeTakeFirstOrThrow();
-    const reportsWaiting = await matchReports(trx, ids.attemptId, externalCallId);
-    if (ended) {
-      if ((await findReport(trx, ids.attemptId)) === undefined) return { kind: 'ASTRAY' };
-      await trx.updateTable('attempts').set({ in_doubt: false }).where('id', '=', ids.attemptId).execute();
-      return { kind: 'ON_THE_LINE', reportsWaiting };
-    }
-    await trx
-      .updateTable('calls')
-      .set({ external_call_id: externalCallId, updated_at: sql`now()` })
-      .where('id', '=', ids.callId)
-      .where('status', 'in', ['IN_PROGRESS', 'CANCELED'])
-      .execute();
-    return { kind: 'ON_THE_LINE', reportsWaiting };
-  });
+  const placed = await db
+    // Before its attempt, as `lockCall` has it.
+    .with('call', (cte) => cte.selectFrom('calls').select('id').where('id', '=', ids.callId).forUpdate())
+    .with('placed', (cte) =>
+      cte
+        .updateTable('attempts')
+        .from('call')
+        .set({ external_call_id: externalCallId, in_doubt: sql`ended_at is not null` })
+        .where('attempts.id', '=', ids.attemptId)
+        .returning(sql<boolean>`ended_at is not null`.as('ended')),
+    )
+    .with('matched', (cte) => matchReports(cte, ids.attemptId, externalCallId))
+    .with('shown', (cte) =>
+      cte
+        .updateTable('calls')
+        .set({ external_call_id: externalCallId, updated_at: sql`now()` })
+        .where('id', '=', ids.callId)
+        .where('status', 'in', ['IN_PROGRESS', 'CANCELED'])
+        .where(sql<boolean>`exists (select from placed where not ended)`),
+    )
+    .selectFrom('placed')
+    .select(['ended', sql<boolean>`exists (select from matched)`.as('reportsWaiting')])
+    .executeTakeFirstOrThrow();
+  if (placed.ended) {
+    if ((await findReport(db, ids.attemptId)) === undefined) return { kind: 'ASTRAY' };
+    await db.updateTable('attempts').set({ in_doubt: false }).where('id', '=', ids.attemptId).execute();
+  }
+  return { kind: 'ON_THE_LINE', reportsWaiting: placed.reportsWaiting };
 }

@@ -2,7 +2,8 @@ import { sql, type ExpressionBuilder } from 'kysely';
 
 import { forgotten } from '../call/call';
 import { activeStatuses } from '../call/transitions';
-import { appendEventsOf } from './call-events';
+import { anyOf } from './any-of';
+import { tellOfEach } from './call-events';
 import type { CallRow, DatabaseTransaction, Schema } from './database';
 import { isoTime } from './iso-time';
 import { countPersonalData } from './personal-data-work';
@@ -48,10 +49,7 @@ export async function forgetCalls(
   await forgetAttempts(trx, forgottenIds);
   await forgetInEvents(trx, forgottenIds);
   await forgetAnswers(trx, forgottenIds);
-  await appendEventsOf(
-    trx,
-    rows.map((row) => ({ row, events: [told] })),
-  );
+  await tellOfEach(trx, forgottenIds, [told]);
   await countPersonalData(trx, by === 'REQUEST' ? 'forgotten_on_request' : 'forgotten_by_retention', rows.length);
   return rows;
 }
@@ -118,9 +116,4 @@ async function forgetAnswers(trx: DatabaseTransaction, ids: readonly string[]): 
       from webhook_deliveries
      where webhook_tries.delivery_id = webhook_deliveries.id and webhook_deliveries.call_id = ${anyOf(ids)}
        and response is not null`.execute(trx);
-}
-
-/** One parameter, however many there are. */
-function anyOf(ids: readonly string[]) {
-  return sql<string>`any(${[...ids]}::uuid[])`;
 }

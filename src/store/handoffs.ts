@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 
-import { appendEventsOf, type NewEvent } from './call-events';
+import { anyOf } from './any-of';
+import { tellOfEach, type NewEvent } from './call-events';
 import { updateCall } from './calls';
 import type { CallRow, Database } from './database';
 
@@ -24,7 +25,7 @@ export async function readHandoffs(db: Database, ids: readonly string[]): Promis
   const rows = await db
     .selectFrom('calls')
     .selectAll()
-    .where('id', 'in', ids)
+    .where('id', '=', anyOf(ids))
     .where('handoff', 'is not', null)
     .execute();
   const byId = new Map(rows.map((row) => [row.id, row]));
@@ -53,15 +54,17 @@ export async function clearHandoffs(db: Database, done: readonly DoneHandoff[]):
   const told = done.filter(({ late }) => late !== undefined);
   if (quiet.length > 0) await clear(db, quiet, false).execute();
   if (told.length === 0) return;
-  const lateOf = new Map(told.map(({ row, late }) => [row.id, late ? [late] : []]));
   await db.transaction().execute(async (trx) => {
     // In one order, so that two sweeps never wait for each other in a ring.
     await sql`select id from calls where ${among(told)} order by id for update`.execute(trx);
-    const rows = await clear(trx, told, true).returningAll().execute();
-    await appendEventsOf(
-      trx,
-      rows.map((row) => ({ row, events: lateOf.get(row.id) ?? [] })),
-    );
+    const cleared = new Set((await clear(trx, told, true).returning('id').execute()).map(({ id }) => id));
+    for (const event of new Set(told.map(({ late }) => late))) {
+      const ofIt = told.filter(({ row, late }) => late === event && cleared.has(row.id));
+      if (event !== undefined && ofIt.length > 0) {
+        const ids = ofIt.map(({ row }) => row.id);
+        await tellOfEach(trx, ids, [event]);
+      }
+    }
   });
 }
 
@@ -78,8 +81,10 @@ function clear(db: Database, done: readonly DoneHandoff[], told: boolean) {
 
 /** The rows as they were read. */
 function among(done: readonly DoneHandoff[]) {
-  const rows = done.map(({ row }) => sql`(${row.id}::uuid, ${row.handoff}::text, ${row.event_sequence}::integer)`);
-  return sql<boolean>`(id, handoff, event_sequence) in (${sql.join(rows)})`;
+  const rows = done.map(({ row }) => row);
+  return sql<boolean>`(id, handoff, event_sequence) in (select * from unnest(
+    ${rows.map(({ id }) => id)}::uuid[], ${rows.map(({ handoff }) => handoff)}::text[],
+    ${rows.map(({ event_sequence }) => event_sequence)}::integer[]))`;
 }
 
 /** There was no workflow to tell: the call needs one, in a round of its own. */

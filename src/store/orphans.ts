@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 
 import { activeStatuses } from '../call/transitions';
+import { anyOf } from './any-of';
 import type { CallRow, Database, DatabaseTransaction } from './database';
 
 /** What the reconciler asks the record about attempts that their workflow may have left behind. */
@@ -165,9 +166,4 @@ export async function readSettledCalls(
       ]),
     )
     .execute();
-}
-
-/** One parameter, however many there are. */
-function anyOf(ids: readonly string[]) {
-  return sql<string>`any(${[...ids]}::uuid[])`;
 }

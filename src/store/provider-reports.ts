@@ -1,8 +1,8 @@
-import { sql, type Selectable } from 'kysely';
+import { sql, type QueryCreator, type Selectable } from 'kysely';
 
 import type { AttemptEnd } from '../call/attempt-end';
 import type { ReportStatus } from '../call/call';
-import type { Database, DatabaseTransaction, ProviderReportsTable } from './database';
+import type { Database, DatabaseTransaction, ProviderReportsTable, Schema } from './database';
 
 export type ProviderReportRow = Selectable<ProviderReportsTable>;
 
@@ -18,40 +18,51 @@ export interface ProviderReport {
 /**
  * Stores a report, once for a call and status however often it comes. One that names no attempt yet takes the first
  * attempt it can be matched to.
+ *
+ * @returns the attempt's first report, as `findReport` does
  */
-export async function storeReport(db: Database, report: ProviderReport, attemptId: string | null): Promise<void> {
-  await db
-    .insertInto('provider_reports')
-    .values({
-      attempt_id: attemptId,
-      external_call_id: report.externalCallId,
-      status: report.status,
-      duration_sec: report.durationSec,
-      failure_reason: report.failureReason,
-      completed_at: report.completedAt,
-    })
-    .onConflict((conflict) =>
-      conflict
-        .columns(['external_call_id', 'status'])
-        .doUpdateSet({ attempt_id: sql`coalesce(provider_reports.attempt_id, excluded.attempt_id)` }),
+export async function storeReport(
+  db: Database,
+  report: ProviderReport,
+  attemptId: string | null,
+): Promise<ProviderReportRow | undefined> {
+  return db
+    .with('stored', (cte) =>
+      cte
+        .insertInto('provider_reports')
+        .values({
+          attempt_id: attemptId,
+          external_call_id: report.externalCallId,
+          status: report.status,
+          duration_sec: report.durationSec,
+          failure_reason: report.failureReason,
+          completed_at: report.completedAt,
+        })
+        .onConflict((conflict) =>
+          conflict
+            .columns(['external_call_id', 'status'])
+            .doUpdateSet({ attempt_id: sql`coalesce(provider_reports.attempt_id, excluded.attempt_id)` }),
+        )
+        .returningAll(),
     )
-    .execute();
+    .selectFrom((eb) =>
+      // What the statement itself stores is not in the table for it.
+      eb.selectFrom('provider_reports').selectAll().unionAll(eb.selectFrom('stored').selectAll()).as('reports'),
+    )
+    .selectAll()
+    .where('attempt_id', '=', attemptId)
+    .orderBy('id')
+    .executeTakeFirst();
 }
 
-/** Gives the attempt the reports that came before its provider's id was known. @returns whether there were any */
-export async function matchReports(
-  trx: DatabaseTransaction,
-  attemptId: string,
-  externalCallId: string,
-): Promise<boolean> {
-  const matched = await trx
+/** Gives the attempt the reports that came before its provider's id was known. @returns their ids */
+export function matchReports(db: QueryCreator<Schema>, attemptId: string, externalCallId: string) {
+  return db
     .updateTable('provider_reports')
     .set({ attempt_id: attemptId })
     .where('external_call_id', '=', externalCallId)
     .where('attempt_id', 'is', null)
-    .returning('id')
-    .execute();
-  return matched.length > 0;
+    .returning('id');
 }
 
 /** How the attempt ended that a report is about. */

@@ -1,6 +1,7 @@
 import { sql, type ExpressionBuilder } from 'kysely';
 
 import { activeStatuses } from '../call/transitions';
+import { anyOf } from './any-of';
 import type { CallRow, Database, DatabaseTransaction, Schema } from './database';
 import { forgetCalls, linesThatMayBeUp } from './forgotten-calls';
 import { countPersonalData } from './personal-data-work';
@@ -52,7 +53,7 @@ export async function deleteDueCalls(db: Database, due: Due): Promise<number> {
       .execute();
     if (calls.length === 0) return 0;
     const ids = calls.map(({ id }) => id);
-    await trx.deleteFrom('calls').where('id', 'in', ids).execute();
+    await trx.deleteFrom('calls').where('id', '=', anyOf(ids)).execute();
     await countPersonalData(trx, 'deleted_by_retention', ids.length);
     return ids.length;
   });

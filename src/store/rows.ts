@@ -1,5 +1,8 @@
+import { sql, type RawBuilder } from 'kysely';
+
 import { priorities, type Attempt, type Call } from '../call/call';
 import type { AttemptRow, CallRow } from './database';
+import { isoTime } from './iso-time';
 
 /** The contract's Call from its row. */
 export function callOf(row: CallRow): Call {
@@ -21,6 +24,23 @@ export function callOf(row: CallRow): Call {
     webhookUrl: row.webhook_url,
     forgottenAt: row.forgotten_at?.toISOString() ?? null,
   };
+}
+
+/** The same, made by PostgreSQL, so that a statement which changes a call can tell of it. @param from a row of `calls` */
+export function callInJson(from: string): RawBuilder<Call> {
+  const column = (name: keyof CallRow) => sql.ref(`${from}.${name}`);
+  const time = (name: keyof CallRow) => isoTime(`${from}.${name}`);
+  return sql`json_build_object(
+    'id', ${column('id')},
+    'payload', json_build_object('to', ${column('to_number')}, 'scriptId', ${column('script_id')},
+                                 'metadata', ${column('metadata')}),
+    'priority', ${column('priority')}, 'status', ${column('status')},
+    'attempts', ${column('attempts')}, 'maxAttempts', ${column('max_attempts')},
+    'lastError', ${column('last_error')}, 'externalCallId', ${column('external_call_id')},
+    'createdAt', ${time('created_at')}, 'startedAt', ${time('started_at')}, 'endedAt', ${time('ended_at')},
+    'updatedAt', ${time('updated_at')}, 'expiresAt', ${time('expires_at')},
+    'nextAttemptAt', ${time('next_attempt_at')},
+    'webhookUrl', ${column('webhook_url')}, 'forgottenAt', ${time('forgotten_at')})`;
 }
 
 type LaterFields = 'priority' | 'webhookUrl' | 'forgottenAt';
@@ -48,4 +68,16 @@ export function attemptOf(row: AttemptRow): Attempt {
     startedAt: row.started_at.toISOString(),
     endedAt: row.ended_at?.toISOString() ?? null,
   };
+}
+
+/** The same, made by PostgreSQL. @param from a row of `attempts` */
+export function attemptInJson(from: string): RawBuilder<Attempt> {
+  const column = (name: keyof AttemptRow) => sql.ref(`${from}.${name}`);
+  const time = (name: keyof AttemptRow) => isoTime(`${from}.${name}`);
+  return sql`json_build_object(
+    'id', ${column('id')}, 'callId', ${column('call_id')},
+    'number', ${column('number')}, 'slot', ${column('slot')},
+    'externalCallId', ${column('external_call_id')}, 'outcome', ${column('outcome')},
+    'failureReason', ${column('failure_reason')}, 'durationSec', ${column('duration_sec')},
+    'queuedAt', ${time('queued_at')}, 'startedAt', ${time('started_at')}, 'endedAt', ${time('ended_at')})`;
 }

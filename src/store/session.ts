@@ -4,6 +4,7 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 
 import type { Database, Schema } from './database';
+import { withNames } from './prepared-statements';
 
 /** One connection to PostgreSQL of its own: what a session holds, such as a lock, lasts exactly as long as it does. */
 export interface Session {
@@ -61,7 +62,7 @@ export async function openSession(url: string, name: string, givenUpAfterSeconds
   const db = new Kysely<Schema>({
     dialect: new PostgresDialect({
       pool: {
-        connect: () => Promise.resolve({ query: client.query.bind(client), release: () => undefined }),
+        connect: () => Promise.resolve({ ...withNames(client), release: () => undefined }),
         end: () => client.end(),
       },
     }),

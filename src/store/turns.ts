@@ -19,11 +19,10 @@ export async function readTurn(db: Database, attemptId: string): Promise<Turn | 
            extract(epoch from began.started_at - last.ended_at)::double precision as "slotIdleSeconds"
       from attempts as began
       left join lateral (
-        select ended_at from attempts
+        select max(ended_at) as ended_at from attempts
          where slot = began.slot and started_at is not null
            and ended_at >= began.queued_at and ended_at <= began.started_at
            and ended_at >= coalesce((select resumed_at from control), '-infinity')
-         order by ended_at desc limit 1
       ) as last on true
      where began.id = ${attemptId} and began.started_at is not null`.execute(db);
   return rows[0];

@@ -2,6 +2,7 @@ import { sql, type Selectable } from 'kysely';
 
 import type { CallEvent, CallRejectedEvent } from '../call/event';
 import type { DeliverWebhookInput } from '../call/webhook';
+import { anyOf } from './any-of';
 import { eventOf } from './call-events';
 import type { Database, DatabaseTransaction, WebhookDeliveriesTable, WebhookSecret } from './database';
 import { disableEndpoint, noteFailing, noteWorking } from './webhook-endpoints';
@@ -240,7 +241,7 @@ export interface LookedAt extends Round {
 /** Those of the deliveries that are PENDING and were handed to Temporal. */
 export async function readStarted(db: Database, ids: readonly string[]): Promise<LookedAt[]> {
   if (ids.length === 0) return [];
-  return startedDeliveries(db).where('id', 'in', ids).execute();
+  return startedDeliveries(db).where('id', '=', anyOf(ids)).execute();
 }
 
 /** Deliveries whose next try is long due, from that place in their order on. */

@@ -68,9 +68,9 @@ export async function startApi(options: ApiOptions = {}): Promise<ApiUnderTest> 
     },
     stopping: stopping.signal,
     ...(options.heartbeatSeconds !== undefined && { heartbeatSeconds: options.heartbeatSeconds }),
-    reports: new ReportsInHand(async (attemptId) => {
-      delivered.push(attemptId);
-      await options.actOnReport?.(attemptId);
+    reports: new ReportsInHand(async ({ attempt: { id } }) => {
+      delivered.push(id);
+      await options.actOnReport?.(id);
     }, log),
     checks: options.checks ?? {},
   });

@@ -1,12 +1,15 @@
+import { sql } from 'kysely';
+
 import { callStatuses } from '../../src/call/call';
 import { finalEventTypes } from '../../src/call/event';
 import { isFinal, mayMove } from '../../src/call/transitions';
-import { listEvents } from '../../src/store/call-events';
+import { listAttempts } from '../../src/store/attempts';
+import { listEvents, type NewEvent } from '../../src/store/call-events';
 import { findCall, updateCall, type CallUpdate } from '../../src/store/calls';
 import type { CallRow, Database } from '../../src/store/database';
-import { callOf } from '../../src/store/rows';
+import { attemptInJson, callOf } from '../../src/store/rows';
 import { createTestDatabase, type TestDatabase } from '../support/database';
-import { acceptedCall, callIn } from './records';
+import { acceptedCall, callIn, callOnSlot } from './records';
 
 let database: TestDatabase;
 let db: Database;
@@ -121,4 +124,38 @@ test('a transaction that is rolled back leaves neither the change nor its event'
   const after = await findCall(db, call.id);
   expect(after && callOf(after)).toEqual(callOf(call));
   expect(await listEvents(db, call.id)).toHaveLength(1);
+});
+
+test('an event tells of the call and of its attempt just what the API shows of them', async () => {
+  const reason = 'said "no"\n, and \\ hung up 👋';
+  const { call, attemptId } = await callOnSlot(db, 1);
+  const at = sql<Date>`now() + interval '1234567 microseconds'`;
+  await sql`
+    update calls set metadata = ${JSON.stringify({ said: reason, list: [1, null, { deep: true }] })},
+                     last_error = ${reason}, external_call_id = ${reason}, webhook_url = 'https://example.org/?a="b"',
+                     ended_at = ${at}, next_attempt_at = ${at}, forgotten_at = ${at}
+     where id = ${call.id}`.execute(db);
+  await sql`
+    update attempts set external_call_id = ${reason}, outcome = 'FAILED', failure_reason = ${reason},
+                        duration_sec = 12, ended_at = ${at}
+     where id = ${attemptId}`.execute(db);
+  const [attempt] = await listAttempts(db, call.id);
+  const events: NewEvent[] = [
+    { type: 'attempt.ended', ...(attempt && { attempt }) },
+    {
+      type: 'attempt.ended',
+      attempt: sql`(select ${attemptInJson('attempts')} from attempts where id = ${attemptId})`,
+    },
+    { type: 'call.updated', reason },
+  ];
+  const changed = await update(call.id, { from: ['IN_PROGRESS'], set: {}, events });
+  const told = (await listEvents(db, call.id)).slice(-events.length);
+  for (const event of told) expect(event).toMatchObject({ call: changed && callOf(changed) });
+  expect(told).toMatchObject([{ attempt }, { attempt }, { reason }]);
+  // Nor is there more than that, nor in another order than others have come to read it in.
+  const { rows } = await sql<{ body: string }>`
+    select body::text from call_events where call_id = ${call.id} order by sequence desc limit 1`.execute(db);
+  expect(JSON.stringify(JSON.parse(rows[0]?.body ?? ''))).toBe(
+    JSON.stringify({ call: changed && callOf(changed), reason }),
+  );
 });

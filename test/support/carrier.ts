@@ -186,10 +186,11 @@ export class Carrier {
       failureReason,
       completedAt: new Date(),
     };
-    await receiveReport(this.db, report, attempt.id);
+    const reported = await receiveReport(this.db, report, attempt.id);
+    if (reported === undefined) throw new Error(`no attempt ${attempt.id}`);
     const { db, semaphore } = this;
     const deps = { db, semaphore, temporal: this.namespace.client, log: createLog('test', 'silent') };
-    const acting = actOnReport(deps, attempt.id, this.closing.signal);
+    const acting = actOnReport(deps, reported, this.closing.signal);
     this.reports.add(acting);
     await acting.finally(() => this.reports.delete(acting));
   }
