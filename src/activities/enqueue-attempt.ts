@@ -2,10 +2,9 @@ import type { AttemptIds } from '../call/attempt-end';
 import { activeStatuses, isFinal } from '../call/transitions';
 import { overStatus } from '../call/workflow-messages';
 import { giveBack, signalGrants } from '../slots/signal-grants';
-import { dropWaitingAttempts, findAttempt, insertWaitingAttempt } from '../store/attempts';
+import { findAttempt, joinQueue, type Joined } from '../store/attempts';
 import { startedLate } from '../store/handoffs';
 import { lockCall, updateCall } from '../store/calls';
-import type { CallRow } from '../store/database';
 import { violatedUnique } from '../store/database-errors';
 import type { ActivityDeps } from '.';
 import { goOnAfterReset } from './go-on-after-reset';
@@ -51,12 +50,6 @@ export function enqueueAttempt(deps: ActivityDeps) {
   };
 }
 
-interface Joined {
-  call: CallRow;
-  /** Attempts of the call that waited before and do no more. */
-  dropped: string[];
-}
-
 async function joinOrOver(deps: ActivityDeps, input: EnqueueInput): Promise<Joined | Over> {
   try {
     return await join(deps, input);
@@ -67,30 +60,27 @@ async function joinOrOver(deps: ActivityDeps, input: EnqueueInput): Promise<Join
   }
 }
 
-function join(deps: ActivityDeps, input: EnqueueInput): Promise<Joined | Over> {
+async function join(deps: ActivityDeps, input: EnqueueInput): Promise<Joined | Over> {
+  const usual = input.runId === input.originalRunId && !input.startedLate;
+  const joined = usual ? await joinQueue(deps.db, input) : undefined;
+  return joined ?? joinAgain(deps, input);
+}
+
+/** By a run that was reset, or that somebody else had to start, or of a call that may be over. */
+function joinAgain(deps: ActivityDeps, input: EnqueueInput): Promise<Joined | Over> {
   const { callId, round, attemptId } = input;
   return deps.db.transaction().execute(async (trx) => {
-    let call = await lockCall(trx, callId);
+    const call = await lockCall(trx, callId);
     if (call?.round !== round) return { kind: 'OVER', status: 'SUPERSEDED' };
     // A run that was reset says so once, with its first step: what happens to the call after that holds.
     const reset = input.runId !== input.originalRunId && (await findAttempt(trx, attemptId)) === undefined;
     const goesOn = reset ? await goOnAfterReset(deps, trx, call) : isFinal(call.status) ? undefined : call;
     if (goesOn === undefined) return { kind: 'OVER', status: overStatus(call, round) };
-    call = goesOn;
-    // The workflow runs: whoever is about to start it again need not.
-    if (call.handoff === 'START') {
-      await updateCall(trx, callId, {
-        from: activeStatuses,
-        set: { handoff: null, handoff_at: null },
-        events: input.startedLate ? [startedLate] : [],
-      });
+    if (input.startedLate && goesOn.handoff === 'START') {
+      await updateCall(trx, callId, { from: activeStatuses, set: {}, events: [startedLate] });
     }
-    if (call.next_attempt_at !== null) {
-      await updateCall(trx, callId, { from: ['PENDING'], set: { next_attempt_at: null }, events: [] });
-    }
-    // A run that was reset, or died before its first step was recorded, may have left another attempt waiting.
-    const dropped = await dropWaitingAttempts(trx, callId, attemptId);
-    await insertWaitingAttempt(trx, { ...input, id: attemptId, queueSeq: call.queue_seq });
-    return { call, dropped };
+    const joined = await joinQueue(trx, input);
+    if (joined === undefined) throw new Error(`call ${callId} goes on, and cannot join the queue`);
+    return joined;
   });
 }

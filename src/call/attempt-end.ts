@@ -29,8 +29,6 @@ export interface Finish extends AttemptIds {
   retryInSeconds: number;
   /** The run that says so, where it repeats another one: an operator reset the workflow. */
   resetRunId?: string;
-  /** The provider's id of the call: set where the report that brought it ends the attempt, ahead of the workflow. */
-  reportedAs?: string;
   /** Set where the reconciler writes down the end, in place of a workflow that will not. */
   mend?: {
     /** Told in the call's timeline. */

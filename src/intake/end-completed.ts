@@ -5,10 +5,10 @@ import type { Logger } from '../log';
 import { registry } from '../metrics';
 import type { Semaphore } from '../slots/semaphore';
 import { giveBack } from '../slots/signal-grants';
-import { recordEnd } from '../store/attempt-ends';
+import { recordCompleted } from '../store/attempt-ends';
 import type { AttemptInCall } from '../store/attempts';
 import type { AttemptRow, Database } from '../store/database';
-import { endOf, type ProviderReportRow } from '../store/provider-reports';
+import type { ProviderReportRow } from '../store/provider-reports';
 import { inCall } from '../tracing';
 
 export const attemptsEnded = new Counter({
@@ -41,10 +41,7 @@ export async function endCompleted(
     // fenced out until it is.
     const handedOver = giveBack(deps, ids);
     handedOver.catch(() => undefined);
-    const end = { ...ids, end: endOf(report), verdict: 'COMPLETED', retryInSeconds: 0 } as const;
-    const ended = await db
-      .transaction()
-      .execute((trx) => recordEnd(trx, { ...end, reportedAs: report.external_call_id }));
+    const ended = await recordCompleted(db, attempt, report);
     if (ended === undefined) return undefined;
     attemptsEnded.inc({ outcome: report.status });
     const slot = await handedOver;

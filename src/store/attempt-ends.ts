@@ -6,9 +6,10 @@ import { finalEventTypes } from '../call/event';
 import { activeStatuses } from '../call/transitions';
 import { endAttempt } from './attempts';
 import type { NewEvent } from './call-events';
-import { lockCall, updateCall } from './calls';
-import type { AttemptRow, DatabaseTransaction, Schema } from './database';
-import { attemptOf } from './rows';
+import { lockCall, lockCallIn, updateCall } from './calls';
+import type { AttemptRow, Database, DatabaseTransaction, Schema } from './database';
+import type { ProviderReportRow } from './provider-reports';
+import { attemptInJson, attemptOf } from './rows';
 
 /** Told in the timeline of a call whose workflow had not heard of its report. */
 export const lateReport = 'provider report delivered late';
@@ -19,11 +20,9 @@ export const lateReport = 'provider report delivered late';
  * @returns the attempt, where it ended by this
  */
 export async function recordEnd(trx: DatabaseTransaction, finish: Finish): Promise<AttemptRow | undefined> {
-  const { callId, attemptId, verdict, end, mend, reportedAs } = finish;
+  const { callId, attemptId, verdict, end, mend } = finish;
   const call = await lockCall(trx, callId);
-  // Withdrawn, or another round's by now: its workflow knows what to make of the report.
-  if (reportedAs !== undefined && (call?.status !== 'IN_PROGRESS' || call.round !== finish.round)) return undefined;
-  const ended = await endAttempt(trx, attemptId, end, { lineSeen: mend?.lineSeen, externalCallId: reportedAs });
+  const ended = await endAttempt(trx, attemptId, end, mend?.lineSeen);
   if (mend !== undefined && ended === undefined) return undefined;
 
   const reason = mend?.reason ?? (end.late ? lateReport : undefined);
@@ -54,6 +53,53 @@ export async function recordEnd(trx: DatabaseTransaction, finish: Finish): Promi
     await updateCall(trx, callId, { from: callStatuses, set: {}, events: attemptEvents });
   }
   return ended;
+}
+
+/**
+ * Ends an attempt on the line, and its call, which went well by the report. Not where the call was withdrawn or is in
+ * another round by now: its workflow knows what to make of the report.
+ *
+ * @returns the attempt, where it ended by this
+ */
+export async function recordCompleted(
+  db: Database,
+  attempt: AttemptRow,
+  report: ProviderReportRow,
+): Promise<AttemptRow | undefined> {
+  const { call_id: callId, round } = attempt;
+  const end = {
+    outcome: 'COMPLETED',
+    failure_reason: report.failure_reason,
+    duration_sec: report.duration_sec,
+  } as const;
+  const ending = db
+    .with('call', (cte) => lockCallIn(cte, callId, { round, status: ['IN_PROGRESS'] }))
+    .with('ended', (cte) =>
+      cte
+        .updateTable('attempts')
+        .from('call')
+        .set({
+          ...end,
+          ended_at: sql`now()`,
+          // The report may be faster than the answer to the dial, which brings the id.
+          external_call_id: sql`coalesce(attempts.external_call_id, ${report.external_call_id})`,
+        })
+        .where('attempts.id', '=', attempt.id)
+        .where('attempts.ended_at', 'is', null)
+        .returningAll('attempts'),
+    );
+  const call = await updateCall(ending, callId, {
+    from: ['IN_PROGRESS'],
+    round,
+    to: 'COMPLETED',
+    set: { ended_at: sql`now()`, last_error: null, external_call_id: sql`(select external_call_id from ended)` },
+    when: () => sql<boolean>`exists (select from ended)`,
+    events: [
+      { type: 'attempt.ended', attempt: sql`(select ${attemptInJson('ended')} from ended)` },
+      { type: finalEventTypes.COMPLETED },
+    ],
+  });
+  return call && { ...attempt, ...end, external_call_id: call.external_call_id, ended_at: call.ended_at };
 }
 
 type EndedStatus = Exclude<CallStatus, 'IN_PROGRESS'>;

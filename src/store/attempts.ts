@@ -1,8 +1,10 @@
-import { sql } from 'kysely';
+import { sql, type QueryCreator } from 'kysely';
 
 import type { Attempt, AttemptOutcome, CallStatus } from '../call/call';
+import { activeStatuses } from '../call/transitions';
 import { anyOf } from './any-of';
-import type { AttemptRow, Database, DatabaseTransaction } from './database';
+import { changeCall, lockCallIn } from './calls';
+import type { AttemptRow, CallRow, Database, DatabaseTransaction, Schema } from './database';
 import { lineState } from './orphans';
 import { attemptOf } from './rows';
 
@@ -81,60 +83,91 @@ export async function listRunIds(db: Database, callId: string): Promise<string[]
   return rows.map((row) => row.run_id);
 }
 
-/** Joins the queue by the record: Redis is told after, and can be told again from here. Safe twice. */
-export async function insertWaitingAttempt(
-  trx: DatabaseTransaction,
-  attempt: { id: string; callId: string; round: number; queueSeq: number; runId: string; runNumber: number },
-): Promise<void> {
-  await trx
-    .insertInto('attempts')
-    .values({
-      id: attempt.id,
-      call_id: attempt.callId,
-      round: attempt.round,
-      queue_seq: attempt.queueSeq,
-      run_id: attempt.runId,
-      run_number: attempt.runNumber,
-    })
-    .onConflict((conflict) => conflict.column('id').doNothing())
-    .execute();
+/** A call whose attempt has joined the queue. */
+export interface Joined {
+  call: CallRow;
+  /** Attempts of the call that waited before and do no more: left by a run that was reset, or that died too early. */
+  dropped: string[];
 }
 
 /**
- * Takes a call's waiting attempts off the record, but for the one that stays: nobody waits for them any more.
+ * Joins the queue by the record: Redis is told after, and can be told again from here. The workflow runs by this: whoever
+ * is about to start it need not. Safe twice.
+ *
+ * @returns undefined where the call is over, or in another round
+ */
+export async function joinQueue(
+  db: QueryCreator<Schema>,
+  attempt: { attemptId: string; callId: string; round: number; runId: string; runNumber: number },
+): Promise<Joined | undefined> {
+  const { attemptId, callId, round, runId, runNumber } = attempt;
+  const row = await db
+    .with('call', (cte) => lockCallIn(cte, callId, { round, status: activeStatuses }))
+    .with('started', (cte) =>
+      changeCall(cte, callId, {
+        from: activeStatuses,
+        set: {
+          handoff: sql`nullif(handoff, 'START')`,
+          handoff_at: sql`case when handoff <> 'START' then handoff_at end`,
+          next_attempt_at: null,
+        },
+        when: () => sql<boolean>`exists (select from call) and (handoff = 'START' or next_attempt_at is not null)`,
+        events: [],
+      }),
+    )
+    .with('dropped', (cte) =>
+      dropWaiting(cte, callId)
+        .where('id', '!=', attemptId)
+        .where(sql<boolean>`exists (select from call)`)
+        .returning('id'),
+    )
+    .with('joined', (cte) =>
+      cte
+        .insertInto('attempts')
+        .columns(['id', 'call_id', 'round', 'queue_seq', 'run_id', 'run_number'])
+        .expression(sql`select ${attemptId}::uuid, id, round, queue_seq, ${runId}, ${runNumber}::integer from call`)
+        .onConflict((conflict) => conflict.column('id').doNothing()),
+    )
+    .selectFrom('call')
+    .selectAll()
+    .select(sql<string[]>`array(select id from dropped)`.as('dropped'))
+    .executeTakeFirst();
+  if (row === undefined) return undefined;
+  const { dropped, ...call } = row;
+  return { call, dropped };
+}
+
+/**
+ * Takes a call's waiting attempts off the record: nobody waits for them any more.
  *
  * @returns their ids
  */
-export async function dropWaitingAttempts(
-  trx: DatabaseTransaction,
-  callId: string,
-  except?: string,
-): Promise<string[]> {
-  let query = trx
+export async function dropWaitingAttempts(trx: DatabaseTransaction, callId: string): Promise<string[]> {
+  const rows = await dropWaiting(trx, callId).returning('id').execute();
+  return rows.map((row) => row.id);
+}
+
+function dropWaiting(db: QueryCreator<Schema>, callId: string) {
+  return db
     .updateTable('attempts')
     .set({ ended_at: sql`now()`, outcome: 'CANCELED' })
     .where('call_id', '=', callId)
     .where('started_at', 'is', null)
     .where('ended_at', 'is', null);
-  if (except !== undefined) query = query.where('id', '!=', except);
-  const rows = await query.returning('id').execute();
-  return rows.map((row) => row.id);
 }
 
 /**
  * Ends an attempt, once. An attempt that never began leaves no trace but its row.
  *
- * @param line `lineSeen`: only while its line is as it was then, by `readLine` of store/orphans.ts; `externalCallId`: the
- *   provider's id of the call, where a report was faster than the answer that brings it
+ * @param lineSeen only while its line is as it was then, by `readLine` of store/orphans.ts
  * @returns the row as ended, or undefined where it had ended before, or its line has changed
  */
 export async function endAttempt(
   trx: DatabaseTransaction,
   id: string,
   end: { outcome: AttemptOutcome; failureReason: string | null; durationSec: number | null },
-  line: { lineSeen?: string | undefined; externalCallId?: string | undefined } = {},
+  lineSeen?: string,
 ): Promise<AttemptRow | undefined> {
-  const { lineSeen, externalCallId } = line;
   let query = trx
     .updateTable('attempts')
     .set({
@@ -142,9 +175,6 @@ export async function endAttempt(
       outcome: end.outcome,
       failure_reason: end.failureReason,
       duration_sec: end.durationSec,
-      ...(externalCallId !== undefined && {
-        external_call_id: sql<string>`coalesce(external_call_id, ${externalCallId})`,
-      }),
     })
     .where('id', '=', id)
     .where('ended_at', 'is', null);

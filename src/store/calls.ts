@@ -78,7 +78,8 @@ export async function updateCall(
     .executeTakeFirst();
 }
 
-function changeCall(db: QueryCreator<Schema>, id: string, { from, round, to, set, when, events }: CallUpdate) {
+/** The same as a part of a statement, which tells of it by itself. */
+export function changeCall(db: QueryCreator<Schema>, id: string, { from, round, to, set, when, events }: CallUpdate) {
   let query = db
     .updateTable('calls')
     .set({
@@ -99,6 +100,22 @@ function changeCall(db: QueryCreator<Schema>, id: string, { from, round, to, set
 /** Locks the call's row: before any of its attempts' rows, everywhere, so that nobody waits for others in a ring. */
 export async function lockCall(trx: DatabaseTransaction, id: string): Promise<CallRow | undefined> {
   return trx.selectFrom('calls').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+}
+
+/** The same as a statement's first part, where the call is as it must be for the rest of it. */
+export function lockCallIn(
+  cte: QueryCreator<Schema>,
+  id: string,
+  { round, status }: { round: number; status: readonly CallStatus[] },
+) {
+  return cte
+    .selectFrom('calls')
+    .selectAll()
+    .where('id', '=', id)
+    .where('round', '=', round)
+    .where('status', 'in', status)
+    .where('forgotten_at', 'is', null)
+    .forUpdate();
 }
 
 /** Tells something of a call that changes nothing else of it, once for that source. @returns whether it was told now */

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { CallPayload, CallStatus } from '../call/call';
 import { isFinal } from '../call/transitions';
 import { overStatus, type PlaceCallResult } from '../call/workflow-messages';
-import { lockCall, updateCall } from './calls';
+import { lockCall, lockCallIn, updateCall } from './calls';
 import { isPaused } from './control';
 import type { CallRow, Database, DatabaseTransaction } from './database';
 import { violatedUnique } from './database-errors';
@@ -49,16 +49,7 @@ export async function claimSlot(db: Database, input: ClaimInput): Promise<Claim>
 async function tryClaim(db: Database, input: ClaimInput): Promise<Claim> {
   const { callId, round, attemptId, slot, late } = input;
   const begin = db
-    .with('call', (cte) =>
-      cte
-        .selectFrom('calls')
-        .select(['attempts', 'to_number'])
-        .where('id', '=', callId)
-        .where('round', '=', round)
-        .where('status', '=', 'PENDING')
-        .where('forgotten_at', 'is', null)
-        .forUpdate(),
-    )
+    .with('call', (cte) => lockCallIn(cte, callId, { round, status: ['PENDING'] }))
     .with('begun', (cte) =>
       cte
         .updateTable('attempts')
@@ -69,9 +60,9 @@ async function tryClaim(db: Database, input: ClaimInput): Promise<Claim> {
           to_number: sql`call.to_number`,
           started_at: sql`now()`,
         })
-        .where('id', '=', attemptId)
-        .where('started_at', 'is', null)
-        .where('ended_at', 'is', null)
+        .where('attempts.id', '=', attemptId)
+        .where('attempts.started_at', 'is', null)
+        .where('attempts.ended_at', 'is', null)
         .where(sql<boolean>`not ${isPaused}`)
         .returningAll('attempts'),
     );

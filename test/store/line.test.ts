@@ -20,7 +20,7 @@ const end = (attemptId: string, lineSeen?: string) =>
   db
     .transaction()
     .execute((trx) =>
-      endAttempt(trx, attemptId, { outcome: 'CANCELED', failureReason: null, durationSec: null }, { lineSeen }),
+      endAttempt(trx, attemptId, { outcome: 'CANCELED', failureReason: null, durationSec: null }, lineSeen),
     );
 
 async function doubtOf(attemptId: string): Promise<Doubt> {

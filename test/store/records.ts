@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import type { CallStatus } from '../../src/call/call';
 import type { NewCall } from '../../src/store/accepted-calls';
 import { insertCalls } from '../../src/store/accepted-calls';
-import { insertWaitingAttempt } from '../../src/store/attempts';
 import type { CallRow, Database } from '../../src/store/database';
 import { claimSlot, type Claim } from '../../src/store/dials';
 
@@ -47,16 +46,11 @@ export async function callIn(db: Database, status: CallStatus, values: Partial<N
 /** An attempt of the call, waiting for a slot. @returns its id */
 export async function waitingAttempt(db: Database, call: CallRow): Promise<string> {
   const id = randomUUID();
-  await db.transaction().execute((trx) =>
-    insertWaitingAttempt(trx, {
-      id,
-      callId: call.id,
-      round: call.round,
-      queueSeq: call.queue_seq,
-      runId: `run-of-${id}`,
-      runNumber: 1,
-    }),
-  );
+  const { id: call_id, round, queue_seq } = call;
+  await db
+    .insertInto('attempts')
+    .values({ id, call_id, round, queue_seq, run_id: `run-of-${id}`, run_number: 1 })
+    .execute();
   return id;
 }
 
