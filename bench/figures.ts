@@ -9,6 +9,7 @@ import { orchestration } from './figures/orchestration';
 import { semaphore } from './figures/semaphore';
 import { slotUse } from './figures/slot-use';
 import { start } from './figures/start';
+import { statements } from './figures/statements';
 
 /** In the order in which they are measured. */
 export const figures: readonly Figure[] = [
@@ -20,6 +21,7 @@ export const figures: readonly Figure[] = [
   events,
   list,
   semaphore,
+  statements,
   start,
   growth,
 ];

@@ -83,6 +83,9 @@ export async function listRunIds(db: Database, callId: string): Promise<string[]
   return rows.map((row) => row.run_id);
 }
 
+/** Of one attempt, or one call: said so that no plan looks for it among all who wait. */
+export const isWaiting = sql<boolean>`coalesce(attempts.started_at, attempts.ended_at) is null`;
+
 /** A call whose attempt has joined the queue. */
 export interface Joined {
   call: CallRow;
@@ -152,8 +155,7 @@ function dropWaiting(db: QueryCreator<Schema>, callId: string) {
     .updateTable('attempts')
     .set({ ended_at: sql`now()`, outcome: 'CANCELED' })
     .where('call_id', '=', callId)
-    .where('started_at', 'is', null)
-    .where('ended_at', 'is', null);
+    .where(isWaiting);
 }
 
 /**

@@ -3,7 +3,8 @@ import { sql } from 'kysely';
 import type { CallPayload, CallStatus } from '../call/call';
 import { isFinal } from '../call/transitions';
 import { overStatus, type PlaceCallResult } from '../call/workflow-messages';
-import { lockCall, lockCallIn, updateCall } from './calls';
+import { isWaiting } from './attempts';
+import { isAmong, lockCall, lockCallIn, updateCall } from './calls';
 import { isPaused } from './control';
 import type { CallRow, Database, DatabaseTransaction } from './database';
 import { violatedUnique } from './database-errors';
@@ -61,8 +62,7 @@ async function tryClaim(db: Database, input: ClaimInput): Promise<Claim> {
           started_at: sql`now()`,
         })
         .where('attempts.id', '=', attemptId)
-        .where('attempts.started_at', 'is', null)
-        .where('attempts.ended_at', 'is', null)
+        .where(isWaiting)
         .where(sql<boolean>`not ${isPaused}`)
         .returningAll('attempts'),
     );
@@ -238,7 +238,7 @@ export async function recordOnTheLine(
         .updateTable('calls')
         .set({ external_call_id: externalCallId, updated_at: sql`now()` })
         .where('id', '=', ids.callId)
-        .where('status', 'in', ['IN_PROGRESS', 'CANCELED'])
+        .where(isAmong(['IN_PROGRESS', 'CANCELED']))
         .where(sql<boolean>`exists (select from placed where not ended)`),
     )
     .selectFrom('placed')

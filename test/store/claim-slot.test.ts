@@ -1,12 +1,16 @@
 import { randomUUID } from 'node:crypto';
 
+import { sql } from 'kysely';
+
+import { insertCalls } from '../../src/store/accepted-calls';
 import { countSlots, endAttempt, listAttempts, listSlotHolders, listSlotWaiters } from '../../src/store/attempts';
 import { listEvents } from '../../src/store/call-events';
 import { findCall } from '../../src/store/calls';
 import type { Database } from '../../src/store/database';
 import { claimSlot, recordOnTheLine } from '../../src/store/dials';
 import { createTestDatabase, type TestDatabase } from '../support/database';
-import { acceptedCall, callOnSlot, claim, waitingAttempt } from './records';
+import { waitUntil } from '../support/wait-until';
+import { acceptedCall, callOnSlot, claim, newCall, waitingAttempt } from './records';
 
 let database: TestDatabase;
 let db: Database;
@@ -156,4 +160,40 @@ test('the record lists holders by slot and waiters by place', async () => {
     [7, holders[0]?.call.id],
   ]);
   expect((await listSlotWaiters(db)).map(({ callId }) => callId)).toEqual([a.id, b.id, c.id]);
+});
+
+test('however many calls wait, an attempt and its call are found by their ids, also by a plan made when they were few', async () => {
+  const fresh = await createTestDatabase();
+  const readByOthers = async (): Promise<number> => {
+    const { rows } = await sql<{ read: number }>`
+      select sum(idx_tup_read)::integer as read from pg_stat_user_indexes
+       where indexrelname in ('calls_status', 'attempts_waiting')`.execute(fresh.db);
+    return rows[0]?.read ?? 0;
+  };
+  const beginAndEnd = async (): Promise<void> => {
+    const { attemptId } = await callOnSlot(fresh.db, 1);
+    await fresh.db
+      .transaction()
+      .execute((trx) => endAttempt(trx, attemptId, { outcome: 'FAILED', failureReason: null, durationSec: null }));
+  };
+  try {
+    for (let i = 0; i < 40; i++) await beginAndEnd();
+    const waiting = Array.from({ length: 3_000 }, () => newCall());
+    await insertCalls(fresh.db, waiting);
+    await sql`
+      insert into attempts (id, call_id, round, queue_seq, run_id, run_number)
+      select gen_random_uuid(), id, round, queue_seq, 'waits', 1 from calls where status = 'PENDING'`.execute(fresh.db);
+    const before = await readByOthers();
+    for (let i = 0; i < 40; i++) await beginAndEnd();
+    // Each session tells of what it read once a second at most.
+    await waitUntil('the statistics are told', async () => {
+      await sql`select pg_stat_force_next_flush()`.execute(fresh.db);
+      const { rows } = await sql<{ read: number }>`
+        select idx_scan::integer as read from pg_stat_user_indexes where indexrelname = 'calls_pkey'`.execute(fresh.db);
+      return (rows[0]?.read ?? 0) >= 80;
+    });
+    expect((await readByOthers()) - before).toBeLessThan(3_000);
+  } finally {
+    await fresh.drop();
+  }
 });
