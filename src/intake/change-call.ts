@@ -76,9 +76,7 @@ export async function withdrawCall(
   { callId, round }: { callId: string; round: number },
   reason: string,
 ): Promise<boolean> {
-  const withdrawn = await db
-    .transaction()
-    .execute((trx) => updateCall(trx, callId, { from: activeStatuses, round, ...withdrawal(reason) }));
+  const withdrawn = await updateCall(db, callId, { from: activeStatuses, round, ...withdrawal(reason) });
   return withdrawn !== undefined;
 }
 
@@ -122,7 +120,7 @@ async function changeCall(
   update: CallUpdate,
 ): Promise<CallRow> {
   try {
-    const row = await unlessDeadlock(() => db.transaction().execute((trx) => updateCall(trx, id, update)));
+    const row = await unlessDeadlock(() => updateCall(db, id, update));
     if (row) return row;
   } catch (error) {
     if (violatedUnique(error) !== 'calls_active_number' || number === undefined) throw error;

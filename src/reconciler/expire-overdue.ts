@@ -23,20 +23,18 @@ export async function expireOverdue({ db, log }: { db: Database; log: Logger }):
     .execute();
   let expired = 0;
   for (const { id } of overdue) {
-    const row = await db.transaction().execute((trx) =>
-      updateCall(trx, id, {
-        from: ['PENDING'],
-        to: 'EXPIRED',
-        set: {
-          ended_at: sql`now()`,
-          next_attempt_at: null,
-          handoff: 'CANCEL',
-          handoff_at: sql`now()`,
-        },
-        when: (eb) => eb('expires_at', '<=', sql<Date>`now()`),
-        events: [{ type: 'call.updated', reason: expiredUnseen }, { type: 'call.expired' }],
-      }),
-    );
+    const row = await updateCall(db, id, {
+      from: ['PENDING'],
+      to: 'EXPIRED',
+      set: {
+        ended_at: sql`now()`,
+        next_attempt_at: null,
+        handoff: 'CANCEL',
+        handoff_at: sql`now()`,
+      },
+      when: (eb) => eb('expires_at', '<=', sql<Date>`now()`),
+      events: [{ type: 'call.updated', reason: expiredUnseen }, { type: 'call.expired' }],
+    });
     if (row === undefined) continue;
     expired++;
     log.info({ callId: id }, 'call expired');

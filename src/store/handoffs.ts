@@ -58,12 +58,9 @@ export async function clearHandoffs(db: Database, done: readonly DoneHandoff[]):
     // In one order, so that two sweeps never wait for each other in a ring.
     await sql`select id from calls where ${among(told)} order by id for update`.execute(trx);
     const cleared = new Set((await clear(trx, told, true).returning('id').execute()).map(({ id }) => id));
-    for (const event of new Set(told.map(({ late }) => late))) {
-      const ofIt = told.filter(({ row, late }) => late === event && cleared.has(row.id));
-      if (event !== undefined && ofIt.length > 0) {
-        const ids = ofIt.map(({ row }) => row.id);
-        await tellOfEach(trx, ids, [event]);
-      }
+    for (const event of new Set(told.flatMap(({ late }) => late ?? []))) {
+      const ids = told.flatMap(({ row, late }) => (late === event && cleared.has(row.id) ? [row.id] : []));
+      await tellOfEach(trx, ids, [event]);
     }
   });
 }
@@ -89,12 +86,10 @@ function among(done: readonly DoneHandoff[]) {
 
 /** There was no workflow to tell: the call needs one, in a round of its own. */
 export async function requireStart(db: Database, row: CallRow): Promise<void> {
-  await db.transaction().execute((trx) =>
-    updateCall(trx, row.id, {
-      from: ['PENDING'],
-      set: { handoff: 'START', handoff_at: sql`now()`, round: sql`round + 1` },
-      when: (eb) => eb('handoff', '=', row.handoff),
-      events: [{ type: 'call.updated', reason: 'edited after its workflow had ended: started again' }],
-    }),
-  );
+  await updateCall(db, row.id, {
+    from: ['PENDING'],
+    set: { handoff: 'START', handoff_at: sql`now()`, round: sql`round + 1` },
+    when: (eb) => eb('handoff', '=', row.handoff),
+    events: [{ type: 'call.updated', reason: 'edited after its workflow had ended: started again' }],
+  });
 }

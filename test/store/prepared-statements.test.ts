@@ -34,7 +34,7 @@ test('a statement that comes again and again is read and planned once a session'
   });
 });
 
-test('nor is it by the leaders’ own sessions', async () => {
+test('so is one of the leaders’ own sessions', async () => {
   const session = await openSession(database.url, 'prepared-statements-test');
   await repeat(often, () => sql`select ${1}::integer + 40002`.execute(session.db));
   expect(await known(session.db)).toEqual(expect.arrayContaining([expect.stringContaining('40002')]));
