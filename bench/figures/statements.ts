@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 
 import { priorities } from '../../src/call/call';
-import { receiveReport } from '../../src/intake/provider-reports';
 import { insertCalls, type NewCall } from '../../src/store/accepted-calls';
 import { recordCompleted } from '../../src/store/attempt-ends';
-import { joinQueue } from '../../src/store/attempts';
+import { findAttemptInCall, joinQueue } from '../../src/store/attempts';
 import { openDatabase, type Database } from '../../src/store/database';
-import { claimSlot, noteDoubt, recordOnTheLine } from '../../src/store/dials';
+import { claimSlot, recordOnTheLine } from '../../src/store/dials';
 import { markDelivered } from '../../src/store/provider-reports';
 import { readTurn } from '../../src/store/turns';
 import { ours, type Book } from '../book';
@@ -85,15 +84,11 @@ async function carryOne(
   const externalCallId = `at-provider-${attemptId}`;
   await timed('queue joined', () => joinQueue(db, { ...ids, runId: randomUUID(), runNumber: 1 }));
   await timed('slot claimed', () => claimSlot(db, { ...ids, slot }));
-  await timed('doubt noted', () => noteDoubt(db, attemptId));
   await timed('on the line', () => recordOnTheLine(db, ids, externalCallId));
   await timed('turn read', () => readTurn(db, attemptId));
   const end = { status: 'COMPLETED', durationSec: 1, failureReason: null, completedAt: new Date() } as const;
-  const reported = await timed('report stored', () => receiveReport(db, { externalCallId, ...end }, attemptId));
-  const ended = await timed('ended', async () => {
-    const report = reported?.report;
-    return report && recordCompleted(db, reported.attempt, report);
-  });
+  const attempt = await timed('attempt found', () => findAttemptInCall(db, attemptId));
+  const ended = attempt && (await timed('ended', () => recordCompleted(db, attempt, { externalCallId, ...end })));
   if (ended === undefined) throw new Error(`call ${callId} did not end`);
   await timed('report marked', () => markDelivered(db, attemptId));
 }

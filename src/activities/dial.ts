@@ -9,7 +9,18 @@ import { hangUpStray } from '../reconciler/hang-up-strays';
 import { giveBack, signalGrants } from '../slots/signal-grants';
 import { findSlotHolder } from '../store/attempts';
 import { findCall } from '../store/calls';
-import { claimSlot, clearDoubt, noteDoubt, readDial, recordOnTheLine, type DialRow } from '../store/dials';
+import { lookHoldsMilliseconds } from '../store/control';
+import {
+  claimSlot,
+  clearDoubt,
+  doubtOfClaim,
+  noteDoubt,
+  readDial,
+  recordOnTheLine,
+  takeBackDoubtOfClaim,
+  type DialRow,
+  type Doubt,
+} from '../store/dials';
 import { findReport } from '../store/provider-reports';
 import type { ActivityDeps } from '.';
 import { measureTurn } from './measure-turn';
@@ -23,8 +34,9 @@ import type { Line, Over } from './steps';
  *   paused, where the claim was made before
  */
 export function dial(deps: ActivityDeps) {
-  const { db, semaphore, log } = deps;
+  const { db, semaphore } = deps;
   return async (input: AttemptIds & { slot: number; late?: boolean }): Promise<Line> => {
+    const askedFrom = performance.now();
     const claim = await claimSlot(db, input);
     switch (claim.kind) {
       case 'OVER':
@@ -43,16 +55,23 @@ export function dial(deps: ActivityDeps) {
       case 'CLAIMED':
         break;
     }
-    const { value: slot, grants } = await semaphore.confirm(input, claim.slot);
-    await signalGrants(deps, grants);
-    log.debug({ callId: input.callId, attempt: claim.number, slot }, 'slot claimed');
-    try {
-      return await placeOnLine(deps, input, claim.begun);
-    } finally {
-      // Read off the record afterwards: the dial does not wait for it.
-      if (claim.begun) await measureTurn(db, input.attemptId);
-    }
+    const begun = claim.begun && { row: claim.begun, until: askedFrom + lookHoldsMilliseconds };
+    // Side by side: the record has the slot, and the request need not wait for Redis to hear of it, nor for a metric.
+    const steps = [
+      placeOnLine(deps, input, begun),
+      confirmSlot(deps, input, claim.slot),
+      begun ? measureTurn(db, input.attemptId) : Promise.resolve(),
+    ] as const;
+    await Promise.allSettled(steps);
+    const [line] = await Promise.all(steps);
+    return line;
   };
+}
+
+async function confirmSlot(deps: ActivityDeps, input: AttemptIds, claimed: number): Promise<void> {
+  const { value: slot, grants } = await deps.semaphore.confirm(input, claimed);
+  await signalGrants(deps, grants);
+  deps.log.debug({ callId: input.callId, slot }, 'slot claimed');
 }
 
 /** Redis gave a slot that PostgreSQL has on another attempt: Redis learns whose it is. */
@@ -62,11 +81,17 @@ async function correctSlot(deps: ActivityDeps, input: AttemptIds & { slot: numbe
   if (owner) await signalGrants(deps, (await deps.semaphore.confirm(owner, input.slot)).grants);
 }
 
-/** @param begun the attempt as it began just now: nobody can have placed it */
-async function placeOnLine(deps: ActivityDeps, input: AttemptIds, begun: DialRow | undefined): Promise<Line> {
+/** An attempt that began just now: nobody can have placed it. */
+interface Begun {
+  row: DialRow;
+  /** What the claim saw of the pause switch holds until then, by `performance.now()`. */
+  until: number;
+}
+
+async function placeOnLine(deps: ActivityDeps, input: AttemptIds, begun: Begun | undefined): Promise<Line> {
   const { db, provider, log } = deps;
   const [row, report] = begun
-    ? [begun, undefined]
+    ? [begun.row, undefined]
     : await Promise.all([readDial(db, input.attemptId), findReport(db, input.attemptId)]);
   if (row.ended) return endedMeanwhile(deps, input);
   // Known to be placed: by the dial's answer, or by a webhook that was faster.
@@ -74,7 +99,7 @@ async function placeOnLine(deps: ActivityDeps, input: AttemptIds, begun: DialRow
   if (row.callStatus !== 'IN_PROGRESS') return afterWithdrawal(row);
 
   // Noted before the request leaves, so that a crash leaves a doubt and not a blank.
-  const doubt = await noteDoubt(db, input.attemptId);
+  const doubt = await doubtNoted(deps, input, begun);
   if (doubt === 'ENDED') return endedMeanwhile(deps, input);
   // It keeps its slot: its attempt has begun, and an earlier request may have placed the call.
   if (doubt === 'PAUSED') throw ApplicationFailure.retryable('dialling is paused', 'Paused');
@@ -87,7 +112,7 @@ async function placeOnLine(deps: ActivityDeps, input: AttemptIds, begun: DialRow
         await hangUpStray(deps, { ...input, externalCallId: answer.externalCallId });
         return endedMeanwhile(deps, input);
       }
-      const reported = placed.reportsWaiting ? await findReported(db, input.attemptId) : undefined;
+      const reported = placed.reportsWaiting ? await findReported(deps, input.attemptId) : undefined;
       if (reported) await actOnReport(deps, reported);
       log.info({ ...context, externalCallId: answer.externalCallId }, 'on the line');
       return { kind: 'ON_THE_LINE' };
@@ -109,6 +134,16 @@ async function placeOnLine(deps: ActivityDeps, input: AttemptIds, begun: DialRow
     case 'UNKNOWN':
       return tryAgain(deps, row, answer);
   }
+}
+
+/** The claim has noted it, where that was just now. */
+async function doubtNoted({ db }: ActivityDeps, { attemptId }: AttemptIds, begun: Begun | undefined) {
+  if (begun && performance.now() < begun.until) return doubtOfClaim;
+  const doubt = await noteDoubt(db, attemptId);
+  if (!begun) return doubt;
+  if (doubt === 'PAUSED') await takeBackDoubtOfClaim(db, attemptId);
+  // What is noted of a try before is of this one.
+  return typeof doubt === 'string' ? doubt : ({ ...doubt, before: false } satisfies Doubt);
 }
 
 /** The reconciler, or a report, ended the attempt while this try was under way: what was claimed for it is given back. */

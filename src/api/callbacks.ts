@@ -4,9 +4,7 @@ import { reportStatuses } from '../call/call';
 import { attemptParameter } from '../call/names';
 import { parseRequest } from '../call/request';
 import type { Config } from '../config';
-import { receiveReport } from '../intake/provider-reports';
 import type { ReportsInHand } from '../intake/reports-in-hand';
-import type { Database } from '../store/database';
 import type { ProviderReport } from '../store/provider-reports';
 import { isUuid, jsonAnswer, jsonBody, problemAnswers, type ApiContext, type Endpoint } from './endpoint';
 import { exampleReport } from './examples';
@@ -16,9 +14,8 @@ import { verifySignature } from './signature';
 const maxReasonCharacters = 1_000;
 
 export interface CallbackDeps {
-  db: Database;
   config: Pick<Config, 'WEBHOOK_SECRET' | 'WEBHOOK_SIGNED_CONTENT'>;
-  reports: Pick<ReportsInHand, 'take'>;
+  reports: Pick<ReportsInHand, 'receive'>;
 }
 
 /** Strict in what decides, lenient in the rest: a report that is refused is a call whose end is found out late. */
@@ -64,10 +61,9 @@ export function receiveCallStatus(deps: CallbackDeps): Endpoint {
       const signature = c.req.header('X-Webhook-Signature');
       verifySignature({ rawBody, signature, timestamp: c.req.header('X-Webhook-Timestamp') }, deps.config);
 
-      const reported = await receiveReport(deps.db, reportOf(rawBody), namedAttempt(c));
-      if (reported === undefined) return c.json({ stored: true, matched: false }, 202);
-      c.set('attempt', reported.attempt.id);
-      deps.reports.take(reported);
+      const attemptId = await deps.reports.receive(reportOf(rawBody), namedAttempt(c));
+      if (attemptId === undefined) return c.json({ stored: true, matched: false }, 202);
+      c.set('attempt', attemptId);
       return c.json({ stored: true }, 200);
     },
   };

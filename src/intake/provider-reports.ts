@@ -7,39 +7,34 @@ import { signalNames, type CallReported } from '../call/workflow-messages';
 import { nextDialMilliseconds } from '../slots/signal-grants';
 import { findAttempt, findAttemptByExternalCallId, findAttemptInCall, type AttemptInCall } from '../store/attempts';
 import type { AttemptRow, Database } from '../store/database';
-import {
-  findReport,
-  markDelivered,
-  storeReport,
-  type ProviderReport,
-  type ProviderReportRow,
-} from '../store/provider-reports';
+import { findReport, markDelivered, storeReport, type ProviderReport } from '../store/provider-reports';
 import { inCall, SpanKind } from '../tracing';
-import { endCompleted } from './end-completed';
+import { endCompleted, type EndDeps, type Ending } from './end-completed';
 
 const briefMilliseconds = 1_000;
-
-export type ReportDeps = Parameters<typeof endCompleted>[0];
 
 /** An attempt that a report came of. */
 export interface Reported {
   attempt: AttemptInCall;
   /** The attempt's first, which counts; undefined where another attempt has what came. */
-  report: ProviderReportRow | undefined;
+  report: ProviderReport | undefined;
+  /** Where the attempt ended by it. */
+  ending?: Ending | undefined;
 }
 
 /**
- * Stores what a webhook says before anything is done with it. The attempt our query names is believed unless that
+ * Stores what a webhook says, and ends the call that went well by it. The attempt our query names is believed unless that
  * attempt is known to be another of the provider's calls; then, and without a query, the provider's call id decides.
  *
  * @param namedAttemptId from the webhook's query, a UUID, or null
  * @returns the attempt it is about, or undefined for a call id that is not known (yet)
  */
 export async function receiveReport(
-  db: Database,
+  deps: EndDeps,
   report: ProviderReport,
   namedAttemptId: string | null,
 ): Promise<Reported | undefined> {
+  const { db } = deps;
   const named = namedAttemptId === null ? undefined : await findAttemptInCall(db, namedAttemptId);
   const believed = named?.external_call_id === null || named?.external_call_id === report.externalCallId;
   const attempt = named && believed ? named : await findAttemptByExternalCallId(db, report.externalCallId);
@@ -48,39 +43,47 @@ export async function receiveReport(
     return undefined;
   }
   const of = { kind: SpanKind.SERVER, runId: attempt.run_id, attributes: { 'call.report': report.status } };
-  const first = await inCall(attempt.call_id, 'receive report', of, () => storeReport(db, report, attempt.id));
-  return { attempt, report: first };
+  return inCall(attempt.call_id, 'receive report', of, async () => {
+    const ending = await endAtOnce(deps, attempt, report);
+    return { attempt, report: ending ? report : await storeReport(db, report, attempt.id), ending };
+  });
 }
 
-/** As it is by the record, where a report of it was stored. */
-export async function findReported(db: Database, attemptId: string): Promise<Reported | undefined> {
-  const [attempt, report] = await Promise.all([findAttemptInCall(db, attemptId), findReport(db, attemptId)]);
-  return attempt && { attempt, report };
+/** By the record, where a report of the attempt was stored before it was known whose it is. */
+export async function findReported(deps: EndDeps, attemptId: string): Promise<Reported | undefined> {
+  const [attempt, report] = await Promise.all([findAttemptInCall(deps.db, attemptId), findReport(deps.db, attemptId)]);
+  return attempt && { attempt, report, ending: report && (await endAtOnce(deps, attempt, report)) };
+}
+
+function endAtOnce(deps: EndDeps, attempt: AttemptInCall, report: ProviderReport): Promise<Ending | undefined> {
+  return endCompleted(deps, attempt, report).catch((error: unknown) => {
+    deps.log.warn({ attempt: attempt.id, err: error }, 'completed call not ended at once; its workflow will');
+    return undefined;
+  });
 }
 
 /**
- * What a webhook brought is stored: acts upon it. What of it does not come about, for a dependency is away, is left to the
- * call's workflow, and to the reconciler.
+ * What a webhook brought is stored: tells the workflow. What of it does not come about, for a dependency is away, is left
+ * to the call's workflow, and to the reconciler.
  *
  * @param stopping the process is about to end: what can wait a moment does not
  */
 export async function actOnReport(
-  deps: ReportDeps,
-  { attempt, report }: Reported,
+  deps: EndDeps,
+  { attempt, report, ending }: Reported,
   stopping?: AbortSignal,
 ): Promise<void> {
   if (!report) return;
-  // First: somebody may wait for the slot.
-  const ended = await endCompleted(deps, attempt, report).catch((error: unknown) => {
-    deps.log.warn({ attempt: attempt.id, err: error }, 'completed call not ended at once; its workflow will');
+  const handedOver = await ending?.handedOver.catch((error: unknown) => {
+    deps.log.warn({ attempt: attempt.id, err: error }, 'slot of a completed call not given back; its workflow will');
     return undefined;
   });
   // Nobody waits for the ended call's workflow to close; its task would keep the next call's from the machine. One that is
   // about to hear that its dial was answered hears of both in one.
-  if (ended && !wasBrief(ended)) {
+  if (ending && !wasBrief(ending.attempt)) {
     await pause(nextDialMilliseconds, undefined, { signal: stopping }).catch(() => undefined);
   }
-  await deliver(deps, ended ?? attempt, report, { concluded: ended !== undefined });
+  await deliver(deps, ending?.attempt ?? attempt, report, { concluded: handedOver !== undefined });
 }
 
 function wasBrief({ started_at, ended_at }: AttemptRow): boolean {
@@ -107,7 +110,7 @@ export async function deliverReport(
 async function deliver(
   { db, temporal }: { db: Database; temporal: Client },
   attempt: AttemptRow,
-  report: ProviderReportRow,
+  report: ProviderReport,
   { late = false, concluded = false }: { late?: boolean; concluded?: boolean },
 ): Promise<boolean> {
   let told = false;
@@ -116,8 +119,8 @@ async function deliver(
     const reported: CallReported = {
       attemptId: attempt.id,
       status: report.status,
-      durationSec: report.duration_sec,
-      failureReason: report.failure_reason,
+      durationSec: report.durationSec,
+      failureReason: report.failureReason,
       ...(late && { late }),
       ...(concluded && { concluded }),
     };

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 import type { Logger } from '../log';
+import type { ProviderReport } from '../store/provider-reports';
 import type { Reported } from './provider-reports';
 
 /** What comes on top is left to the reconciler. */
@@ -12,16 +13,31 @@ const lastReportsSeconds = 2;
 export class ReportsInHand {
   private readonly inHand = new Set<Promise<void>>();
 
-  /** @param act upon an attempt's stored report */
+  /** `receiveReport` and `actOnReport`, as a rule. */
   constructor(
-    private readonly act: (reported: Reported) => Promise<void>,
+    private readonly steps: {
+      receive: (report: ProviderReport, namedAttemptId: string | null) => Promise<Reported | undefined>;
+      act: (reported: Reported) => Promise<void>;
+    },
     private readonly log: Logger,
   ) {}
 
-  /** Acts upon an attempt's report. What fails, for Temporal may be away, is the reconciler's to deliver. */
-  take(reported: Reported): void {
+  /**
+   * Stores a report; it is acted upon after this has returned.
+   *
+   * @returns the attempt it is about, or undefined for a call that is not known (yet)
+   */
+  async receive(report: ProviderReport, namedAttemptId: string | null): Promise<string | undefined> {
+    const reported = await this.steps.receive(report, namedAttemptId);
+    if (reported) this.take(reported);
+    return reported?.attempt.id;
+  }
+
+  /** What fails, for Temporal may be away, is the reconciler's to deliver. */
+  private take(reported: Reported): void {
     if (this.inHand.size >= mostInHand) return;
-    const acting = this.act(reported)
+    const acting = this.steps
+      .act(reported)
       .catch((error: unknown) => {
         this.log.warn({ attempt: reported.attempt.id, err: error }, 'report not delivered yet; the sweep will');
       })

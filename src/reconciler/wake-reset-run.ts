@@ -49,7 +49,7 @@ async function reportOf(db: Database, attempt: AttemptRow): Promise<CallReported
   return {
     attemptId: attempt.id,
     status,
-    durationSec: stored?.duration_sec ?? attempt.duration_sec,
-    failureReason: stored?.failure_reason ?? attempt.failure_reason,
+    durationSec: stored?.durationSec ?? attempt.duration_sec,
+    failureReason: stored?.failureReason ?? attempt.failure_reason,
   };
 }

@@ -18,7 +18,7 @@ export const nextDialMilliseconds = 200;
  * @param late told before, and perhaps not heard: where the attempt begins by this telling, its timeline says so
  */
 export async function signalGrants(
-  deps: { temporal: Client; semaphore: Semaphore },
+  deps: { temporal: Client; semaphore: Pick<Semaphore, 'release'> },
   grants: readonly Grant[],
   { late = false }: { late?: boolean } = {},
 ): Promise<void> {
@@ -28,7 +28,10 @@ export async function signalGrants(
 }
 
 /** Gives back a ticket's slot, or its place, and tells whoever is served by that. @returns the slot it had, or 0 */
-export async function giveBack(deps: { temporal: Client; semaphore: Semaphore }, ticket: Ticket): Promise<number> {
+export async function giveBack(
+  deps: { temporal: Client; semaphore: Pick<Semaphore, 'release'> },
+  ticket: Ticket,
+): Promise<number> {
   const { value: slot, grants, ahead } = await deps.semaphore.release(ticket);
   await signalGrants(deps, grants);
   if (ahead) void wake(deps.temporal, ahead);

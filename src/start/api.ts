@@ -2,7 +2,7 @@ import { requireKeysBeyondLoopback, requireUsableKey, warnOfKnownSecrets } from 
 import { createApp } from '../api/app';
 import { listen, type ListeningServer } from '../api/server';
 import type { Config } from '../config';
-import { actOnReport } from '../intake/provider-reports';
+import { actOnReport, receiveReport } from '../intake/provider-reports';
 import { ReportsInHand } from '../intake/reports-in-hand';
 import { Starter } from '../intake/starter';
 import { openRedis } from '../slots/redis';
@@ -25,8 +25,12 @@ async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
   const semaphore = new Semaphore(redis, db, config.MAX_CONCURRENT_CALLS, log);
   const checks = openDependencyChecks(config, log, { db, temporal, redis });
   const stopping = new AbortController();
+  const ending = { db, temporal, semaphore, log };
   const reports = new ReportsInHand(
-    (reported) => actOnReport({ db, temporal, semaphore, log }, reported, stopping.signal),
+    {
+      receive: (report, namedAttemptId) => receiveReport(ending, report, namedAttemptId),
+      act: (reported) => actOnReport(ending, reported, stopping.signal),
+    },
     log,
   );
   const app = createApp({

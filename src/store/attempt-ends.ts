@@ -8,7 +8,7 @@ import { endAttempt } from './attempts';
 import type { NewEvent } from './call-events';
 import { lockCall, lockCallIn, updateCall } from './calls';
 import type { AttemptRow, Database, DatabaseTransaction, Schema } from './database';
-import type { ProviderReportRow } from './provider-reports';
+import { storeReportIn, type ProviderReport } from './provider-reports';
 import { attemptInJson, attemptOf } from './rows';
 
 /** Told in the timeline of a call whose workflow had not heard of its report. */
@@ -56,36 +56,42 @@ export async function recordEnd(trx: DatabaseTransaction, finish: Finish): Promi
 }
 
 /**
- * Ends an attempt on the line, and its call, which went well by the report. Not where the call was withdrawn or is in
- * another round by now: its workflow knows what to make of the report.
+ * Stores the report of a call that went well, as `storeReport` does, and by it ends the attempt on the line and its call.
+ * Not where the call was withdrawn or is in another round by now, or where the attempt has another report: its workflow
+ * knows what to make of them.
  *
- * @returns the attempt, where it ended by this
+ * @returns the attempt, where it ended by this; the report is stored in any case
  */
 export async function recordCompleted(
   db: Database,
   attempt: AttemptRow,
-  report: ProviderReportRow,
+  report: ProviderReport,
 ): Promise<AttemptRow | undefined> {
-  const { call_id: callId, round } = attempt;
-  const end = {
-    outcome: 'COMPLETED',
-    failure_reason: report.failure_reason,
-    duration_sec: report.duration_sec,
-  } as const;
+  const { id, call_id: callId, round } = attempt;
   const ending = db
     .with('call', (cte) => lockCallIn(cte, callId, { round, status: ['IN_PROGRESS'] }))
+    // After the call is locked, as whoever gives an attempt its reports has it.
+    .with('stored', (cte) => storeReportIn(cte, report, id, sql`call`))
     .with('ended', (cte) =>
       cte
         .updateTable('attempts')
-        .from('call')
+        .from(['call', 'stored'])
         .set({
-          ...end,
+          outcome: 'COMPLETED',
+          failure_reason: sql`stored.failure_reason`,
+          duration_sec: sql`stored.duration_sec`,
           ended_at: sql`now()`,
           // The report may be faster than the answer to the dial, which brings the id.
-          external_call_id: sql`coalesce(attempts.external_call_id, ${report.external_call_id})`,
+          external_call_id: sql`coalesce(attempts.external_call_id, stored.external_call_id)`,
         })
-        .where('attempts.id', '=', attempt.id)
+        .where('attempts.id', '=', id)
         .where('attempts.ended_at', 'is', null)
+        // Not another attempt's.
+        .whereRef('stored.attempt_id', '=', 'attempts.id')
+        .where(
+          sql<boolean>`not exists (select from provider_reports as other
+                                    where other.attempt_id = ${id} and other.id <> stored.id)`,
+        )
         .returningAll('attempts'),
     );
   const call = await updateCall(ending, callId, {
@@ -99,7 +105,7 @@ export async function recordCompleted(
       { type: finalEventTypes.COMPLETED },
     ],
   });
-  return call && { ...attempt, ...end, external_call_id: call.external_call_id, ended_at: call.ended_at };
+  return call && { ...attempt, outcome: 'COMPLETED', external_call_id: call.external_call_id, ended_at: call.ended_at };
 }
 
 type EndedStatus = Exclude<CallStatus, 'IN_PROGRESS'>;

@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 import { sql } from 'kysely';
 
 import type { Pause } from '../call/board';
@@ -7,8 +9,14 @@ import type { Database, DatabaseTransaction } from './database';
 export const controlNotices = 'control';
 
 /**
- * For statements that may only take effect while dialling is not paused: a pause that was answered had committed before,
- * so any statement that begins after sees it.
+ * For so long whoever began a statement that looks at the switch may act upon what it saw. A pause is answered only after
+ * that, so no request to the provider sets out once it was.
+ */
+export const lookHoldsMilliseconds = 100;
+
+/**
+ * For statements that may only take effect while dialling is not paused: a pause has committed before it is answered, so
+ * any statement that begins after sees it.
  */
 export const isPaused = sql<boolean>`exists (select 1 from control where paused_at is not null)`;
 
@@ -26,17 +34,23 @@ export async function turnOfSwitch(db: Database | DatabaseTransaction): Promise<
   return (await db.selectFrom('control').select('turn').executeTakeFirst())?.turn ?? 0;
 }
 
-/** Pauses dialling, unless it is paused. @returns the pause that is on, and whether it is on by this */
+/**
+ * Pauses dialling, unless it is paused. By the time it returns nothing acts upon having seen dialling go on.
+ *
+ * @returns the pause that is on, and whether it is on by this
+ */
 export async function pauseDialling(
   db: Database,
   reason: string | null,
 ): Promise<{ pause: Pause | null; turned: boolean }> {
-  return turn(db, (trx) =>
+  const paused = await turn(db, (trx) =>
     sql`
       insert into control (turn, paused_at, reason) values (1, now(), ${reason})
       on conflict (is_only) do update set turn = control.turn + 1, paused_at = now(), reason = excluded.reason
        where control.paused_at is null`.execute(trx),
   );
+  await delay(lookHoldsMilliseconds);
+  return paused;
 }
 
 /** Lets calls be dialled again. @returns that no pause is on, and whether one was until now */

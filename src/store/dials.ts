@@ -21,7 +21,7 @@ interface ClaimInput {
 }
 
 export type Claim =
-  /** `begun`: by this claim, and not by one before. */
+  /** `begun`: by this claim, and not by one before, with the doubt noted. */
   | { kind: 'CLAIMED'; slot: number; number: number; begun?: DialRow }
   /** PostgreSQL has the slot on another attempt in progress. */
   | { kind: 'SLOT_TAKEN' }
@@ -32,7 +32,8 @@ export type Claim =
   | { kind: 'OVER'; status: PlaceCallResult };
 
 /**
- * Begins the attempt on its slot: the attempt's row takes slot and number, the call is IN_PROGRESS. The unique indexes
+ * Begins the attempt on its slot: the attempt's row takes slot and number, the call is IN_PROGRESS, and the provider is
+ * about to be asked to place it, as `noteDoubt` notes it of each try after the first. The unique indexes
  * over attempts in progress are the fence; whoever meets them begins nothing and uses up no attempt. Claimed before, by
  * this same attempt, it stays claimed, until the attempt has ended. While dialling is paused nothing begins.
  */
@@ -60,6 +61,8 @@ async function tryClaim(db: Database, input: ClaimInput): Promise<Claim> {
           number: sql`call.attempts + 1`,
           to_number: sql`call.to_number`,
           started_at: sql`now()`,
+          in_doubt: true,
+          asked_at: sql`now()`,
         })
         .where('attempts.id', '=', attemptId)
         .where(isWaiting)
@@ -126,7 +129,7 @@ function justBegun({ to_number, script_id, metadata, attempts }: CallRow, slot: 
     number: attempts,
     slot,
     externalCallId: null,
-    inDoubt: false,
+    inDoubt: true,
     ended: false,
     elapsedSeconds: 0,
   };
@@ -166,7 +169,23 @@ export interface Doubt {
   /** Whether an earlier try may have placed the call. */
   before: boolean;
   /** Names this try: a later one has another. */
-  askedAt: string;
+  askedAt: string | typeof asClaimed;
+}
+
+const asClaimed = Symbol('as claimed');
+
+/** The first try, which the claim has noted. */
+export const doubtOfClaim: Doubt = { before: false, askedAt: asClaimed };
+
+/** The first try did not come about after all: its request did not leave. */
+export async function takeBackDoubtOfClaim(db: Database, attemptId: string): Promise<void> {
+  await db
+    .updateTable('attempts')
+    .set({ in_doubt: false, asked_at: null })
+    .where('id', '=', attemptId)
+    .where('ended_at', 'is', null)
+    .where(sql<boolean>`asked_at = started_at`)
+    .execute();
 }
 
 /**
@@ -201,7 +220,11 @@ export async function clearDoubt(db: Database, attemptId: string, doubt: Doubt):
     .updateTable('attempts')
     .set({ in_doubt: false })
     .where('id', '=', attemptId)
-    .where(sql<string>`asked_at::text`, '=', doubt.askedAt)
+    .where(
+      doubt.askedAt === asClaimed
+        ? sql<boolean>`asked_at = started_at`
+        : sql<boolean>`asked_at::text = ${doubt.askedAt}`,
+    )
     .returning('id')
     .executeTakeFirst();
   return cleared !== undefined;

@@ -1,4 +1,4 @@
-import { sql, type QueryCreator, type Selectable } from 'kysely';
+import { sql, type QueryCreator, type RawBuilder, type Selectable } from 'kysely';
 
 import type { AttemptEnd } from '../call/attempt-end';
 import type { ReportStatus } from '../call/call';
@@ -15,6 +15,14 @@ export interface ProviderReport {
   completedAt: Date;
 }
 
+const asReport = [
+  'external_call_id as externalCallId',
+  'status',
+  'duration_sec as durationSec',
+  'failure_reason as failureReason',
+  'completed_at as completedAt',
+] as const;
+
 /**
  * Stores a report, once for a call and status however often it comes. One that names no attempt yet takes the first
  * attempt it can be matched to.
@@ -25,34 +33,40 @@ export async function storeReport(
   db: Database,
   report: ProviderReport,
   attemptId: string | null,
-): Promise<ProviderReportRow | undefined> {
+): Promise<ProviderReport | undefined> {
   return db
-    .with('stored', (cte) =>
-      cte
-        .insertInto('provider_reports')
-        .values({
-          attempt_id: attemptId,
-          external_call_id: report.externalCallId,
-          status: report.status,
-          duration_sec: report.durationSec,
-          failure_reason: report.failureReason,
-          completed_at: report.completedAt,
-        })
-        .onConflict((conflict) =>
-          conflict
-            .columns(['external_call_id', 'status'])
-            .doUpdateSet({ attempt_id: sql`coalesce(provider_reports.attempt_id, excluded.attempt_id)` }),
-        )
-        .returningAll(),
-    )
+    .with('stored', (cte) => storeReportIn(cte, report, attemptId))
     .selectFrom((eb) =>
       // What the statement itself stores is not in the table for it.
       eb.selectFrom('provider_reports').selectAll().unionAll(eb.selectFrom('stored').selectAll()).as('reports'),
     )
-    .selectAll()
+    .select(asReport)
     .where('attempt_id', '=', attemptId)
     .orderBy('id')
     .executeTakeFirst();
+}
+
+/** The same as a part of a statement. @param after a table that is read to its end before, with the locks that it takes */
+export function storeReportIn(
+  db: QueryCreator<Schema>,
+  report: ProviderReport,
+  attemptId: string | null,
+  after?: RawBuilder<unknown>,
+) {
+  const { externalCallId, status, durationSec, failureReason, completedAt } = report;
+  const row = sql`
+    select ${attemptId}::uuid, ${externalCallId}::text, ${status}::text, ${durationSec}::integer,
+           ${failureReason}::text, ${completedAt}::timestamptz`;
+  return db
+    .insertInto('provider_reports')
+    .columns(['attempt_id', 'external_call_id', 'status', 'duration_sec', 'failure_reason', 'completed_at'])
+    .expression(after === undefined ? row : sql`${row} from (select count(*) from ${after}) as done`)
+    .onConflict((conflict) =>
+      conflict
+        .columns(['external_call_id', 'status'])
+        .doUpdateSet({ attempt_id: sql`coalesce(provider_reports.attempt_id, excluded.attempt_id)` }),
+    )
+    .returningAll();
 }
 
 /** Gives the attempt the reports that came before its provider's id was known. @returns their ids */
@@ -66,18 +80,18 @@ export function matchReports(db: QueryCreator<Schema>, attemptId: string, extern
 }
 
 /** How the attempt ended that a report is about. */
-export function endOf(report: ProviderReportRow): AttemptEnd {
-  return { outcome: report.status, failureReason: report.failure_reason, durationSec: report.duration_sec };
+export function endOf({ status, failureReason, durationSec }: ProviderReport): AttemptEnd {
+  return { outcome: status, failureReason, durationSec };
 }
 
 /** An attempt's first report: a later one with another status changes nothing. */
 export async function findReport(
   db: Database | DatabaseTransaction,
   attemptId: string,
-): Promise<ProviderReportRow | undefined> {
+): Promise<ProviderReport | undefined> {
   return db
     .selectFrom('provider_reports')
-    .selectAll()
+    .select(asReport)
     .where('attempt_id', '=', attemptId)
     .orderBy('id')
     .executeTakeFirst();

@@ -5,10 +5,12 @@ import type { DependencyChecks } from '../../src/api/health';
 import { listen } from '../../src/api/server';
 import type { Call } from '../../src/call/call';
 import { readConfig, type Config } from '../../src/config';
+import { receiveReport } from '../../src/intake/provider-reports';
 import { ReportsInHand } from '../../src/intake/reports-in-hand';
 import type { CallRow } from '../../src/store/database';
 import { ApiDocument, isJson } from '../support/api-document';
 import { createTestDatabase, type TestDatabase } from '../support/database';
+import { endingWithoutSlots } from '../support/ending-without-slots';
 
 export interface ApiUnderTest extends TestDatabase {
   url: string;
@@ -68,10 +70,16 @@ export async function startApi(options: ApiOptions = {}): Promise<ApiUnderTest> 
     },
     stopping: stopping.signal,
     ...(options.heartbeatSeconds !== undefined && { heartbeatSeconds: options.heartbeatSeconds }),
-    reports: new ReportsInHand(async ({ attempt: { id } }) => {
-      delivered.push(id);
-      await options.actOnReport?.(id);
-    }, log),
+    reports: new ReportsInHand(
+      {
+        receive: (report, named) => receiveReport(endingWithoutSlots(database.db, log), report, named),
+        act: async ({ attempt: { id } }) => {
+          delivered.push(id);
+          await options.actOnReport?.(id);
+        },
+      },
+      log,
+    ),
     checks: options.checks ?? {},
   });
   const server = await listen(

@@ -23,7 +23,7 @@ export const description = documentOf(
     log: createLog('test', 'silent'),
     starter: { handOffSoon: () => undefined, startsWithinSeconds: 0 },
     stopping: new AbortController().signal,
-    reports: { take: () => undefined },
+    reports: { receive: () => Promise.resolve(undefined) },
     checks: {},
   }),
 ) as Description;

@@ -73,7 +73,7 @@ describe('README', () => {
       log: createLog('test', 'silent'),
       starter: { handOffSoon: nothing, startsWithinSeconds: 0 },
       stopping: new AbortController().signal,
-      reports: { take: () => undefined },
+      reports: { receive: () => Promise.resolve(undefined) },
       checks: {},
     });
     const answer = await app.request('/openapi.json');

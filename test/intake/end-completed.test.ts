@@ -8,8 +8,7 @@ import { deliverReports } from '../../src/reconciler/deliver-reports';
 import { openRedis } from '../../src/slots/redis';
 import { Semaphore } from '../../src/slots/semaphore';
 import { lockCall } from '../../src/store/calls';
-import { findAttemptInCall, type AttemptInCall } from '../../src/store/attempts';
-import { findReport, type ProviderReportRow } from '../../src/store/provider-reports';
+import { findAttemptInCall } from '../../src/store/attempts';
 import type { Attempt } from '../../src/call/call';
 import { Carrier } from '../support/carrier';
 import { waitUntil } from '../support/wait-until';
@@ -135,10 +134,10 @@ test('while Redis is away the call is over all the same, and its workflow gives 
   const { id, attempt } = await onTheLineWithoutWorker();
   const away = openRedis('redis://127.0.0.1:1', log);
   const semaphore = new Semaphore(away, carrier.db, 1, log);
-  await receiveReport(carrier.db, reportOf(attempt), attempt.id);
   const { db } = carrier;
-  const told = await rows(attempt.id);
-  await expect(endCompleted({ db, semaphore, temporal: carrier.namespace.client, log }, ...told)).rejects.toThrow();
+  const deps = { ...carrier.endDeps, semaphore };
+  const reported = await receiveReport(deps, reportOf(attempt), attempt.id);
+  await expect(reported?.ending?.handedOver).rejects.toThrow();
   away.disconnect();
   expect(await carrier.call(id)).toMatchObject({ status: 'COMPLETED' });
   expect(await holders()).toEqual([id]);
@@ -152,12 +151,12 @@ test('while Redis is away the call is over all the same, and its workflow gives 
 
 test('a workflow that was not told is told by the reconciler, and the timeline says so once', async () => {
   const { id, attempt } = await onTheLineWithoutWorker();
-  await receiveReport(carrier.db, reportOf(attempt), attempt.id);
-  const { db, semaphore } = carrier;
-  const deps = { db, semaphore, temporal: carrier.namespace.client, log };
-  const told = await rows(attempt.id);
-  expect(await endCompleted(deps, ...told)).toMatchObject({ id: attempt.id, outcome: 'COMPLETED' });
-  expect(await endCompleted(deps, ...told)).toBeUndefined();
+  const inProgress = await findAttemptInCall(carrier.db, attempt.id);
+  if (!inProgress) throw new Error('no such attempt');
+  const deps = carrier.endDeps;
+  const ending = await endCompleted(deps, inProgress, reportOf(attempt));
+  expect(ending?.attempt).toMatchObject({ id: attempt.id, outcome: 'COMPLETED' });
+  expect(await endCompleted(deps, inProgress, reportOf(attempt))).toBeUndefined();
   expect(await updates(id)).toEqual([]);
 
   await ageReports();
@@ -167,13 +166,6 @@ test('a workflow that was not told is told by the reconciler, and the timeline s
   expect(await carrier.workflowStatus(id)).toBe('COMPLETED');
   expect(await updates(id)).toEqual(['call.updated: provider report delivered late']);
 });
-
-async function rows(attemptId: string): Promise<[AttemptInCall, ProviderReportRow]> {
-  const { db } = carrier;
-  const [attempt, report] = await Promise.all([findAttemptInCall(db, attemptId), findReport(db, attemptId)]);
-  if (!attempt || !report) throw new Error('no such attempt, or no report of it');
-  return [attempt, report];
-}
 
 const reportOf = (attempt: Attempt) => ({
   externalCallId: attempt.externalCallId ?? '',

@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto';
 
-import { sql } from 'kysely';
 
 import { CallError } from '../../src/call/errors';
 import { acceptCalls, type Acceptance } from '../../src/intake/accept-call';
 import { cancelCall, retryCall } from '../../src/intake/change-call';
 import { forgetCall } from '../../src/intake/forget-call';
-import { receiveReport } from '../../src/intake/provider-reports';
 import { listEvents, readOutbox } from '../../src/store/call-events';
 import { findCall } from '../../src/store/calls';
 import type { CallRow } from '../../src/store/database';
@@ -14,6 +12,7 @@ import { forgetCalls } from '../../src/store/forgotten-calls';
 import { readPersonalDataWork } from '../../src/store/personal-data-work';
 import { allTables } from '../support/all-tables';
 import { Carrier } from '../support/carrier';
+import { backendsThatWait } from '../support/database';
 import { everyHistory } from '../support/every-history';
 import { operatorTool } from '../support/temporal-cli';
 import { waitUntil } from '../support/wait-until';
@@ -65,14 +64,6 @@ async function noteAnswerOfReceiver(callId: string, response: string): Promise<v
   expect(tries.length).toBeGreaterThan(0);
   await carrier.db.insertInto('webhook_tries').values(tries).execute();
 }
-
-const backendsThatWait = async () => {
-  const { rows } = await sql<{ pid: number }>`
-    select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(
-    carrier.db,
-  );
-  return rows.length;
-};
 
 const untilHistoriesAreGone = (id: string) =>
   waitUntil(
@@ -133,8 +124,8 @@ describe('what comes after', () => {
     const { id, to } = await failedCall();
     await forget(id);
     const [first, second] = await carrier.attempts(id);
-    await receiveReport(carrier.db, late(to, first?.externalCallId ?? ''), first?.id ?? '');
-    await receiveReport(carrier.db, late(to, second?.externalCallId ?? ''), null);
+    await carrier.receive(late(to, first?.externalCallId ?? ''), first?.id ?? '');
+    await carrier.receive(late(to, second?.externalCallId ?? ''), null);
     const reports = await carrier.db
       .selectFrom('provider_reports')
       .selectAll()
@@ -150,9 +141,9 @@ describe('what comes after', () => {
     const coming: Promise<unknown>[] = [];
     await carrier.db.transaction().execute(async (trx) => {
       await forgetCalls(trx, [id], 'REQUEST');
-      coming.push(receiveReport(carrier.db, late(to, attempt?.externalCallId ?? ''), attempt?.id ?? ''));
+      coming.push(carrier.receive(late(to, attempt?.externalCallId ?? ''), attempt?.id ?? ''));
       coming.push(noteAnswerOfReceiver(id, `we told ${person.name}`));
-      await waitUntil('both wait', async () => (await backendsThatWait()) >= 2);
+      await waitUntil('both wait', async () => (await backendsThatWait(carrier.db)) >= 2);
     });
     await Promise.all(coming);
     expect(await allTables(carrier.db)).not.toMatch(traces(to));

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
 import { cancelCall, editCall } from '../../src/intake/change-call';
-import { receiveReport } from '../../src/intake/provider-reports';
 import { createLog } from '../../src/log';
 import { deliverReports } from '../../src/reconciler/deliver-reports';
 import { expireOverdue } from '../../src/reconciler/expire-overdue';
@@ -157,7 +156,7 @@ describe('delivering reports', () => {
     const id = await carrier.place();
     const attempt = await carrier.attemptOnTheLine(id);
     const report = { externalCallId: attempt.externalCallId ?? '', durationSec: 3, failureReason: null } as const;
-    await receiveReport(carrier.db, { ...report, status: 'COMPLETED', completedAt: new Date() }, attempt.id);
+    await carrier.receive({ ...report, status: 'COMPLETED', completedAt: new Date() }, attempt.id);
     expect(await deliverReports(deps())).toBe(0);
     await aMinutePasses();
     await Promise.all([deliverReports(deps()), deliverReports(deps())]);
@@ -175,7 +174,7 @@ describe('delivering reports', () => {
     await carrier.workflow(gone).terminate('by the test');
     for (const { id, externalCallId } of [endedAttempt, goneAttempt]) {
       const report = { externalCallId: externalCallId ?? '', durationSec: null, failureReason: null } as const;
-      await receiveReport(carrier.db, { ...report, status: 'FAILED', completedAt: new Date() }, id);
+      await carrier.receive({ ...report, status: 'FAILED', completedAt: new Date() }, id);
     }
     await aMinutePasses();
     expect(await deliverReports(deps())).toBe(0);
@@ -186,7 +185,7 @@ describe('delivering reports', () => {
 
   test('a report of a call that nobody knows waits for its attempt', async () => {
     const report = { externalCallId: 'unknown', status: 'BUSY', durationSec: null, failureReason: null } as const;
-    await receiveReport(carrier.db, { ...report, completedAt: new Date() }, null);
+    await carrier.receive({ ...report, completedAt: new Date() }, null);
     await aMinutePasses();
     expect(await deliverReports(deps())).toBe(0);
     expect(await carrier.db.selectFrom('provider_reports').select('delivered_at').execute()).toEqual([

@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 
 import { cancelCall, editCall } from '../../src/intake/change-call';
-import { receiveReport } from '../../src/intake/provider-reports';
 import { Starter } from '../../src/intake/starter';
 import { createLog } from '../../src/log';
 import { giveBackSlots } from '../../src/reconciler/give-back-slots';
+import { storeReport } from '../../src/store/provider-reports';
 import { readReconcilerRecord } from '../../src/store/reconciler-mends';
 import { Carrier } from '../support/carrier';
 
@@ -141,7 +141,8 @@ test('a report that was not delivered: told with the end of its attempt; one tha
     const attempt = await carrier.attemptOnTheLine(id);
     if (late) {
       const report = { externalCallId: attempt.externalCallId ?? '', durationSec: 3, failureReason: null } as const;
-      await receiveReport(carrier.db, { ...report, status: 'COMPLETED', completedAt: new Date() }, attempt.id);
+      // Stored, and the end by it did not come about.
+      await storeReport(carrier.db, { ...report, status: 'COMPLETED', completedAt: new Date() }, attempt.id);
       await aMinutePasses();
       await Promise.all([carrier.round(), carrier.round()]);
     } else {

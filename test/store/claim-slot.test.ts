@@ -131,7 +131,7 @@ test('a second attempt counts on, keeps the time of the first, and forgets its i
   await db.updateTable('calls').set({ status: 'PENDING' }).where('id', '=', call.id).execute();
   const second = await waitingAttempt(db, call);
   const { to_number: to, script_id: scriptId, metadata } = call;
-  const line = { callStatus: 'IN_PROGRESS', externalCallId: null, inDoubt: false, ended: false, elapsedSeconds: 0 };
+  const line = { callStatus: 'IN_PROGRESS', externalCallId: null, inDoubt: true, ended: false, elapsedSeconds: 0 };
   expect(await claim(db, call, second, 2)).toEqual({
     kind: 'CLAIMED',
     slot: 2,

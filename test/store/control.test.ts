@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 
-import { pauseDialling, readPause, resumeDialling, turnOfSwitch } from '../../src/store/control';
+import { lookHoldsMilliseconds, pauseDialling, readPause, resumeDialling, turnOfSwitch } from '../../src/store/control';
 import { findCall } from '../../src/store/calls';
 import type { Database } from '../../src/store/database';
-import { noteDoubt, readDial } from '../../src/store/dials';
+import { noteDoubt, readDial, takeBackDoubtOfClaim } from '../../src/store/dials';
 import { openSession } from '../../src/store/session';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { waitUntil } from '../support/wait-until';
@@ -31,6 +31,14 @@ test('a pause lasts, with its reason, until it is resumed; a repeat changes noth
   expect(await resumeDialling(db)).toEqual({ pause: null, turned: true });
   expect(await resumeDialling(db)).toEqual({ pause: null, turned: false });
   expect((await pauseDialling(db, null)).pause?.reason).toBeNull();
+});
+
+test('a pause is answered once no earlier look at the switch is acted upon any more', async () => {
+  for (const pause of ['the first', 'a repeat']) {
+    const askedAt = performance.now();
+    await pauseDialling(db, pause);
+    expect(performance.now() - askedAt).toBeGreaterThan(lookHoldsMilliseconds - 2);
+  }
 });
 
 test('each turn has a number, odd while it is paused, however many turn it at once', async () => {
@@ -78,6 +86,7 @@ test('no claim that begins once the pause was answered begins an attempt, whatev
 
 test('the provider is not asked while it is paused, and the attempt is in no doubt by that', async () => {
   const { attemptId } = await callOnSlot(db, 1);
+  await takeBackDoubtOfClaim(db, attemptId);
   await pauseDialling(db, null);
   expect(await noteDoubt(db, attemptId)).toBe('PAUSED');
   expect(await readDial(db, attemptId)).toMatchObject({ inDoubt: false });

@@ -1,6 +1,14 @@
 import { endAttempt } from '../../src/store/attempts';
 import type { Database } from '../../src/store/database';
-import { clearDoubt, noteDoubt, recordOnTheLine, type Doubt } from '../../src/store/dials';
+import {
+  clearDoubt,
+  doubtOfClaim,
+  noteDoubt,
+  readDial,
+  recordOnTheLine,
+  takeBackDoubtOfClaim,
+  type Doubt,
+} from '../../src/store/dials';
 import { listStrayLines, readLine } from '../../src/store/orphans';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { callOnSlot, claim } from './records';
@@ -74,9 +82,18 @@ test('a line that changed since it was looked at keeps its attempt: asked for, r
 test('a try that was not placed ends no other try’s doubt', async () => {
   const { attemptId } = await callOnSlot(db, 1);
   const [first, second] = [await doubtOf(attemptId), await doubtOf(attemptId)];
-  expect([first.before, second.before]).toEqual([false, true]);
-  expect(await clearDoubt(db, attemptId, first)).toBe(false);
+  expect([doubtOfClaim.before, first.before, second.before]).toEqual([false, true, true]);
+  for (const earlier of [doubtOfClaim, first]) expect(await clearDoubt(db, attemptId, earlier)).toBe(false);
+  await takeBackDoubtOfClaim(db, attemptId);
+  expect(await readDial(db, attemptId)).toMatchObject({ inDoubt: true });
   expect(await clearDoubt(db, attemptId, second)).toBe(true);
+});
+
+test('a claim notes the first try: a crash before its request leaves a doubt, and its refusal ends it', async () => {
+  const { attemptId } = await callOnSlot(db, 1);
+  expect(await readDial(db, attemptId)).toMatchObject({ inDoubt: true });
+  expect(await clearDoubt(db, attemptId, doubtOfClaim)).toBe(true);
+  expect(await doubtOf(attemptId)).toMatchObject({ before: false });
 });
 
 test('a call placed for an attempt that has ended is known as astray, and is not taken for the call’s', async () => {

@@ -15,7 +15,8 @@ import { isFinal } from '../../src/call/transitions';
 import { readConfig, type Config } from '../../src/config';
 import { dataConverterOf } from '../../src/encryption/data-converter';
 import { acceptCalls } from '../../src/intake/accept-call';
-import { actOnReport, receiveReport } from '../../src/intake/provider-reports';
+import type { EndDeps } from '../../src/intake/end-completed';
+import { actOnReport, receiveReport, type Reported } from '../../src/intake/provider-reports';
 import { Starter } from '../../src/intake/starter';
 import { createLog } from '../../src/log';
 import { heartbeats } from '../../src/start/heartbeats';
@@ -27,6 +28,7 @@ import { listAttempts } from '../../src/store/attempts';
 import { listEvents } from '../../src/store/call-events';
 import { findCall } from '../../src/store/calls';
 import type { CallRow, Database } from '../../src/store/database';
+import type { ProviderReport } from '../../src/store/provider-reports';
 import { callOf } from '../../src/store/rows';
 import { createTestDatabase } from './database';
 import { recordHistory } from './histories';
@@ -178,6 +180,16 @@ export class Carrier {
     );
   }
 
+  /** As the API receives a report, and then dies: its workflow is not told of it. */
+  receive(report: ProviderReport, attemptId: string | null): Promise<Reported | undefined> {
+    return receiveReport(this.endDeps, report, attemptId);
+  }
+
+  get endDeps(): EndDeps {
+    const { db, semaphore } = this;
+    return { db, semaphore, temporal: this.namespace.client, log: createLog('test', 'silent') };
+  }
+
   async reportOf(attempt: Attempt, status: ReportStatus, failureReason: string | null = null): Promise<void> {
     const report = {
       externalCallId: attempt.externalCallId ?? `unnamed-${randomUUID()}`,
@@ -186,11 +198,9 @@ export class Carrier {
       failureReason,
       completedAt: new Date(),
     };
-    const reported = await receiveReport(this.db, report, attempt.id);
+    const reported = await this.receive(report, attempt.id);
     if (reported === undefined) throw new Error(`no attempt ${attempt.id}`);
-    const { db, semaphore } = this;
-    const deps = { db, semaphore, temporal: this.namespace.client, log: createLog('test', 'silent') };
-    const acting = actOnReport(deps, reported, this.closing.signal);
+    const acting = actOnReport(this.endDeps, reported, this.closing.signal);
     this.reports.add(acting);
     await acting.finally(() => this.reports.delete(acting));
   }

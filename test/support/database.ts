@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 
+import { sql } from 'kysely';
 import pg from 'pg';
 
 import { readConfig } from '../../src/config';
@@ -28,6 +29,13 @@ export async function createTestDatabase(server?: string): Promise<TestDatabase>
       await empty.drop();
     },
   };
+}
+
+/** @returns how many of the database's sessions wait for a lock */
+export async function backendsThatWait(db: Database): Promise<number> {
+  const { rows } = await sql`
+    select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(db);
+  return rows.length;
 }
 
 /** One whose server hangs up on whoever connects. */
