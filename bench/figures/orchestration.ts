@@ -9,7 +9,7 @@ import { footprintOf, footprintTold } from '../footprint';
 import type { BareInput, BareResult } from '../limits/bare-orchestration';
 import { Service } from '../service';
 import { median } from '../spread';
-import { query, type Stage } from '../stage';
+import { cpuOf, query, type Stage } from '../stage';
 import { runLoad, watchCores } from '../systems';
 
 const figure = 'orchestration';
@@ -31,6 +31,8 @@ const eventsEach: Measure = {
   target: 16,
 };
 const actionsEach: Measure = { figure, what: 'billable Temporal actions a call', unit: '', better: 'less' };
+const serverEach: Measure = { figure, what: 'CPU of the Temporal server, a call', unit: 'ms', better: 'less' };
+const bare = limitOf('a workflow of this shape without a store');
 
 /** What it costs to carry a call, apart from the call itself. */
 export const orchestration: Figure = {
@@ -41,8 +43,10 @@ export const orchestration: Figure = {
     await carryOurs(stage, book, round, calls);
     const input: BareInput = { address: stage.backing.environment['TEMPORAL_ADDRESS'] ?? '', calls, slots };
     const plan = { name: 'bare-orchestration', script: 'bench/limits/bare-orchestration.js' };
+    const server = serverSeconds(stage);
     const { perSecond } = await stage.children.run<BareResult>(plan, input);
-    book.add(rate, limitOf('a workflow of this shape without a store'), perSecond);
+    book.add(rate, bare, perSecond);
+    book.add(serverEach, bare, (server() * 1_000) / calls);
   },
 };
 
@@ -52,10 +56,12 @@ async function carryOurs(stage: Stage, book: Book, round: number, count: number)
     await service.start('api', 'worker', 'bridge');
     const before = await footprintOf(stage, service.databaseUrl);
     const taken = watchCores(stage, service.pids);
+    const server = serverSeconds(stage);
     const calls = { seconds: { min: 0, max: 0 }, firstNumber: 0 };
     await runLoad(stage, { origins: service.urls, connections: 16, send: { calls }, count });
     await service.until(`${count} calls final`, ({ COMPLETED }) => COMPLETED >= count);
     book.note(figure, round, ours, taken());
+    book.add(serverEach, ours, (server() * 1_000) / count);
     const [took] = await query<{ seconds: number }>(
       service.databaseUrl,
       'select extract(epoch from max(ended_at) - min(created_at))::float as seconds from calls',
@@ -68,6 +74,13 @@ async function carryOurs(stage: Stage, book: Book, round: number, count: number)
   } finally {
     await service.close();
   }
+}
+
+/** @returns a function that tells what the server has taken of a core since, in seconds */
+function serverSeconds(stage: Stage): () => number {
+  const taken = () => cpuOf(stage, {})['temporal'] ?? NaN;
+  const before = taken();
+  return () => taken() - before;
 }
 
 /** Events are on Kafka, and marked as told. */

@@ -52,24 +52,21 @@ export type Stage = 'webhook' | 'dial' | 'temporal' | 'postgres' | 'redis';
 /** From the end of a call to the next dial, one after the other (src/api/callbacks.ts to src/activities/dial.ts). */
 export const handOver: readonly { what: string; at: Stage }[] = [
   { what: 'webhook received', at: 'webhook' },
-  { what: 'report stored', at: 'postgres' },
-  { what: 'attempt ended', at: 'postgres' },
+  { what: 'attempt found', at: 'postgres' },
   { what: 'slot released', at: 'redis' },
   { what: 'grant signalled', at: 'temporal' },
   // The dial's activity comes with the answer to it.
   { what: 'workflow task', at: 'temporal' },
   { what: 'slot claimed', at: 'postgres' },
-  { what: 'claim confirmed', at: 'redis' },
-  { what: 'dial noted', at: 'postgres' },
   { what: 'dial', at: 'dial' },
 ];
 
 /** What is done for each call besides, in the way of others' hand-overs but of none's own. Each chain begins with its event. */
 export const besides: Record<'ended' | 'dialled' | 'accepted', readonly Stage[]> = {
-  /** Its own workflow hears of the report, and comes to its end. */
-  ended: ['temporal', 'temporal'],
-  /** The dial's answer is written down, the activity is over, its workflow goes on. */
-  dialled: ['postgres', 'temporal', 'temporal'],
+  /** The report is stored with the attempt's end; its own workflow hears of it, and comes to its end. */
+  ended: ['postgres', 'temporal', 'temporal'],
+  /** The claim is confirmed, the dial's answer is written down, the activity is over, its workflow goes on. */
+  dialled: ['redis', 'postgres', 'temporal', 'temporal'],
   /** Another call is accepted, started, and waits. */
   accepted: ['postgres', 'temporal', 'temporal', 'postgres', 'redis'],
 };
