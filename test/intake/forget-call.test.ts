@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 
-
 import { CallError } from '../../src/call/errors';
 import { acceptCalls, type Acceptance } from '../../src/intake/accept-call';
 import { cancelCall, retryCall } from '../../src/intake/change-call';
