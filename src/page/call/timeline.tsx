@@ -19,7 +19,8 @@ interface TimelineProps {
 /** What happened, oldest first: our events, and the provider's reports where they came in. */
 export function Timeline({ events, reports, attempts }: TimelineProps) {
   const numbers = new Map(attempts.map(({ id, number }) => [id, number]));
-  const entries = [...events.map(entryOfEvent), ...reports.map((report) => entryOfReport(report, numbers))].sort(
+  // A report before what it brings about: both may be of the same moment.
+  const entries = [...reports.map((report) => entryOfReport(report, numbers)), ...events.map(entryOfEvent)].sort(
     (one, other) => Date.parse(one.at) - Date.parse(other.at),
   );
   return (
