@@ -99,3 +99,10 @@ export async function query<Row extends pg.QueryResultRow>(url: string, text: st
 export function cpuOf(stage: Stage, others: Readonly<Record<string, number>>): Record<string, number> {
   return cpuSeconds({ ...stage.backing.pids, stub: stage.stub.pid, ...others });
 }
+
+/** @returns a function that tells what a backing service has taken of a core since, in seconds */
+export function watchBacking(stage: Stage, name: string): () => number {
+  const taken = () => cpuOf(stage, {})[name] ?? NaN;
+  const before = taken();
+  return () => taken() - before;
+}

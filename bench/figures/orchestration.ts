@@ -9,7 +9,7 @@ import { footprintOf, footprintTold } from '../footprint';
 import type { BareInput, BareResult } from '../limits/bare-orchestration';
 import { Service } from '../service';
 import { median } from '../spread';
-import { cpuOf, query, type Stage } from '../stage';
+import { query, watchBacking, type Stage } from '../stage';
 import { runLoad, watchCores } from '../systems';
 
 const figure = 'orchestration';
@@ -43,7 +43,7 @@ export const orchestration: Figure = {
     await carryOurs(stage, book, round, calls);
     const input: BareInput = { address: stage.backing.environment['TEMPORAL_ADDRESS'] ?? '', calls, slots };
     const plan = { name: 'bare-orchestration', script: 'bench/limits/bare-orchestration.js' };
-    const server = serverSeconds(stage);
+    const server = watchBacking(stage, 'temporal');
     const { perSecond } = await stage.children.run<BareResult>(plan, input);
     book.add(rate, bare, perSecond);
     book.add(serverEach, bare, (server() * 1_000) / calls);
@@ -56,7 +56,7 @@ async function carryOurs(stage: Stage, book: Book, round: number, count: number)
     await service.start('api', 'worker', 'bridge');
     const before = await footprintOf(stage, service.databaseUrl);
     const taken = watchCores(stage, service.pids);
-    const server = serverSeconds(stage);
+    const server = watchBacking(stage, 'temporal');
     const calls = { seconds: { min: 0, max: 0 }, firstNumber: 0 };
     await runLoad(stage, { origins: service.urls, connections: 16, send: { calls }, count });
     await service.until(`${count} calls final`, ({ COMPLETED }) => COMPLETED >= count);
@@ -74,13 +74,6 @@ async function carryOurs(stage: Stage, book: Book, round: number, count: number)
   } finally {
     await service.close();
   }
-}
-
-/** @returns a function that tells what the server has taken of a core since, in seconds */
-function serverSeconds(stage: Stage): () => number {
-  const taken = () => cpuOf(stage, {})['temporal'] ?? NaN;
-  const before = taken();
-  return () => taken() - before;
 }
 
 /** Events are on Kafka, and marked as told. */

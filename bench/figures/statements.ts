@@ -13,7 +13,7 @@ import type { Figure } from '../figure';
 import { callAt } from '../requests';
 import { Service } from '../service';
 import { quantile } from '../spread';
-import { cpuOf, type Stage } from '../stage';
+import { watchBacking, type Stage } from '../stage';
 
 const figure = 'statements';
 const sizes = { full: 3_000, quick: 60 };
@@ -40,11 +40,11 @@ export const statements: Figure = {
 
 async function measure(stage: Stage, db: Database, book: Book, round: number): Promise<void> {
   const calls = stage.quick ? sizes.quick : sizes.full;
-  const servers = cpuOf(stage, {});
+  const server = watchBacking(stage, 'postgres');
   const own = process.cpuUsage();
   const steps = await carry(db, calls, 1_000);
   const { user, system } = process.cpuUsage(own);
-  const seconds = (cpuOf(stage, {})['postgres'] ?? 0) - (servers['postgres'] ?? 0);
+  const seconds = server();
   const each = { figure, unit: 'ms', better: 'less' } as const;
   book.add({ ...each, what: 'CPU of PostgreSQL, a call' }, ours, (seconds * 1_000) / calls);
   book.add({ ...each, what: 'CPU of our process, a call' }, ours, (user + system) / 1_000 / calls);

@@ -59,7 +59,7 @@ export function dial(deps: ActivityDeps) {
     // Side by side: the record has the slot, and the request need not wait for Redis to hear of it, nor for a metric.
     const steps = [
       placeOnLine(deps, input, begun),
-      confirmSlot(deps, input, claim.slot),
+      confirmSlot(deps, input, claim),
       begun ? measureTurn(db, input.attemptId) : Promise.resolve(),
     ] as const;
     await Promise.allSettled(steps);
@@ -68,10 +68,14 @@ export function dial(deps: ActivityDeps) {
   };
 }
 
-async function confirmSlot(deps: ActivityDeps, input: AttemptIds, claimed: number): Promise<void> {
-  const { value: slot, grants } = await deps.semaphore.confirm(input, claimed);
+async function confirmSlot(
+  deps: ActivityDeps,
+  input: AttemptIds,
+  claim: { slot: number; number: number },
+): Promise<void> {
+  const { value: slot, grants } = await deps.semaphore.confirm(input, claim.slot);
   await signalGrants(deps, grants);
-  deps.log.debug({ callId: input.callId, slot }, 'slot claimed');
+  deps.log.debug({ callId: input.callId, attempt: claim.number, slot }, 'slot claimed');
 }
 
 /** Redis gave a slot that PostgreSQL has on another attempt: Redis learns whose it is. */

@@ -33,7 +33,7 @@ const reportSchema = z
   })
   .openapi('ProviderReport');
 
-/** `POST /callbacks/call-status`: verified on its raw bytes, stored, answered, and only then acted upon. */
+/** `POST /callbacks/call-status`: verified on its raw bytes, stored, answered; only then its workflow is told. */
 export function receiveCallStatus(deps: CallbackDeps): Endpoint {
   return {
     access: 'open',
