@@ -40,7 +40,8 @@ async function unpack(directory: string, signal: AbortSignal): Promise<void> {
   writeFileSync(join(directory, 'fonts.conf'), fontsConfiguration);
   chmodSync(path, 0o755);
   const said = await runTool(path, ['--version'], { signal }).catch((error: unknown) => {
-    throw new InfraError(`${title}, unpacked from the system's packages, does not run. ${remedy}`, { cause: error });
+    if (!(error instanceof InfraError)) throw error;
+    throw new InfraError(`${title}, unpacked aside, does not run (${error.message}). ${remedy}`, { cause: error });
   });
   if (!said.includes('Chromium')) throw new InfraError(`${title} says "${said.trim()}" of its version. ${remedy}`);
 }

@@ -49,11 +49,22 @@ export async function unpackDebianPackage(
   });
 }
 
-/** Where the unpacked packages keep their shared libraries. */
+/** Where the unpacked packages keep their shared libraries, those that only one package looks for among them. */
 export function libraryDirectories(root: string): string[] {
   return ['lib', 'usr/lib']
     .map((directory) => join(root, directory))
     .filter(existsSync)
-    .flatMap((directory) => readdirSync(directory).map((name) => join(directory, name)))
-    .filter((directory) => directory.includes('-linux-'));
+    .flatMap(subdirectories)
+    .filter((directory) => directory.includes('-linux-'))
+    .flatMap((directory) => [directory, ...subdirectories(directory).filter(holdsLibraries)]);
+}
+
+function subdirectories(directory: string): string[] {
+  return readdirSync(directory, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => join(directory, name));
+}
+
+function holdsLibraries(directory: string): boolean {
+  return readdirSync(directory).some((name) => /^lib.*\.so(\.|$)/.test(name));
 }
