@@ -14,7 +14,8 @@ import {
   type NewCall,
 } from '../store/accepted-calls';
 import { findActiveCalls } from '../store/calls';
-import type { CallRow, Database } from '../store/database';
+import type { Database } from '../store/database';
+import type { HandoffRow } from '../store/handoffs';
 import { isDeadlock } from '../store/database-errors';
 import { traceAcceptance } from '../tracing';
 
@@ -34,7 +35,7 @@ export interface IncomingCall {
 
 export type Acceptance =
   /** A new call, durable. */
-  | { kind: 'ACCEPTED'; call: Call; row: CallRow }
+  | { kind: 'ACCEPTED'; call: Call; row: HandoffRow }
   /** The same request as before: the call as it was answered then. `sameSource`: the very message, delivered again. */
   | { kind: 'REPLAYED'; call: Call; sameSource: boolean }
   /** The key came before with another body. */

@@ -1,8 +1,8 @@
-import type { CallRow } from '../store/database';
+import type { HandoffRow } from '../store/handoffs';
 
 export interface HandoffQueueDeps {
   /** Of a row just committed. */
-  handOff: (row: CallRow) => Promise<unknown>;
+  handOff: (row: HandoffRow) => Promise<unknown>;
   /** Of calls that had to wait: their rows have to be read again. */
   handOffTogether: (ids: readonly string[]) => Promise<void>;
   /** @param left how many that waited are given up, to be found in their rows */
@@ -19,7 +19,7 @@ const mostWaiting = 100_000;
 /** So many calls within so short a time, and they pour in. */
 const pouring = { calls: 32, milliseconds: 1_000 };
 /** Between two groups while they do, in times of what the one took. */
-const restPerGroup = 4;
+const restPerGroup = 9;
 const longestRestMilliseconds = 1_000;
 
 /** Of a pace that is not known yet, or was lately no pace at all. */
@@ -27,7 +27,7 @@ const leastPerSecond = 50;
 
 /**
  * The calls of this process whose handoff has not begun, in their order. While calls pour in they are handed off for a
- * fifth of the time: what a machine can do goes to whoever waits for an answer, and to start more than the slots can take
+ * tenth of the time: what a machine can do goes to whoever waits for an answer, and to start more than the slots can take
  * gains nobody anything. Kept are their ids, and no more than that: each order is in its row.
  */
 export class HandoffQueue {
@@ -40,7 +40,7 @@ export class HandoffQueue {
 
   constructor(private readonly deps: HandoffQueueDeps) {}
 
-  add(row: CallRow): void {
+  add(row: HandoffRow): void {
     if (row.handoff !== 'START') {
       // Of a call that may be on the line: not behind those that only want to begin.
       if (this.inFlight >= mostAtOnce) return;

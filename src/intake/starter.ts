@@ -9,7 +9,7 @@ import type { Config } from '../config';
 import type { Logger } from '../log';
 import { registry, secondsSince, waitBuckets } from '../metrics';
 import { listRunIds } from '../store/attempts';
-import type { CallRow, Database } from '../store/database';
+import type { Database } from '../store/database';
 import {
   clearHandoffs,
   listHandoffs,
@@ -17,6 +17,7 @@ import {
   requireStart,
   startedLate,
   type DoneHandoff,
+  type HandoffRow,
 } from '../store/handoffs';
 import { inCall, SpanKind } from '../tracing';
 import { deleteHistories } from './delete-histories';
@@ -66,7 +67,7 @@ export class Starter {
   }
 
   /** Right after the commit, without waiting, in their order; a failure is logged and left to the sweep. */
-  handOffSoon(...rows: readonly CallRow[]): void {
+  handOffSoon(...rows: readonly HandoffRow[]): void {
     for (const row of rows) this.queue.add(row);
   }
 
@@ -104,7 +105,7 @@ export class Starter {
     return { carriedOut, mended };
   }
 
-  private async tryLate(row: CallRow): Promise<DoneHandoff | undefined> {
+  private async tryLate(row: HandoffRow): Promise<DoneHandoff | undefined> {
     try {
       return await this.carryOut(row, { late: true });
     } catch (error) {
@@ -118,7 +119,7 @@ export class Starter {
   }
 
   /** Safe at any time, any number of times. @returns whether the order was carried out */
-  async handOff(row: CallRow): Promise<boolean> {
+  async handOff(row: HandoffRow): Promise<boolean> {
     const done = await this.carryOut(row, { late: false });
     if (done !== undefined) await this.clear([done]);
     return done !== undefined;
@@ -130,12 +131,12 @@ export class Starter {
   }
 
   /** @returns undefined where the order stays to be carried out */
-  private carryOut(row: CallRow, options: { late: boolean }): Promise<DoneHandoff | undefined> {
+  private carryOut(row: HandoffRow, options: { late: boolean }): Promise<DoneHandoff | undefined> {
     const attributes = { 'call.handoff': row.handoff ?? '' };
     return inCall(row.id, 'tell Temporal', { kind: SpanKind.CLIENT, attributes }, () => this.tell(row, options));
   }
 
-  private async tell(row: CallRow, { late }: { late: boolean }): Promise<DoneHandoff | undefined> {
+  private async tell(row: HandoffRow, { late }: { late: boolean }): Promise<DoneHandoff | undefined> {
     const { db } = this.deps;
     switch (row.handoff) {
       case 'START': {
@@ -166,7 +167,7 @@ export class Starter {
   }
 
   /** @returns NOT_YET while the workflow of an earlier round is still ending; LATE where the reconciler started it */
-  private async start(row: CallRow, late: boolean): Promise<'STARTED' | 'LATE' | 'NOT_YET'> {
+  private async start(row: HandoffRow, late: boolean): Promise<'STARTED' | 'LATE' | 'NOT_YET'> {
     const { temporal, policy } = this.deps;
     const input: PlaceCallInput = {
       callId: row.id,
@@ -217,7 +218,7 @@ export class Starter {
   }
 
   /** @returns false where there is no workflow to tell */
-  private async tellEdited(row: CallRow): Promise<boolean> {
+  private async tellEdited(row: HandoffRow): Promise<boolean> {
     const edited: CallEdited = {
       title: titleOf(row, this.deps.policy),
       scriptId: row.script_id,
@@ -231,7 +232,7 @@ export class Starter {
   }
 
   /** Cancels the workflow of the row's round, never that of a later one. @returns whether the reconciler had to do it */
-  private async cancel(row: CallRow, late: boolean): Promise<boolean> {
+  private async cancel(row: HandoffRow, late: boolean): Promise<boolean> {
     const { workflow } = this.deps.temporal;
     const hadTo = await unlessNotFound(async () => {
       const handle = workflow.getHandle(workflowId(row.id));
@@ -262,10 +263,10 @@ async function wasCanceledLate(handle: WorkflowHandle): Promise<boolean> {
 }
 
 /** An order to start may be due later than it was given. */
-function givenAt(row: CallRow): Date {
+function givenAt(row: HandoffRow): Date {
   return row.handoff === 'START' && row.round === 1 ? row.created_at : (row.handoff_at ?? row.updated_at);
 }
 
-function titleOf(row: CallRow, { PERSONAL_DATA_IN_KEYS }: StarterPolicy): string {
+function titleOf(row: HandoffRow, { PERSONAL_DATA_IN_KEYS }: StarterPolicy): string {
   return PERSONAL_DATA_IN_KEYS === 'withheld' ? row.script_id : `${row.script_id} → ${maskNumber(row.to_number)}`;
 }

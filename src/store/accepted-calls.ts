@@ -5,8 +5,9 @@ import { sql } from 'kysely';
 import type { Call, CallPayload } from '../call/call';
 import { anyOf } from './any-of';
 import type { CallRow, Database } from './database';
+import type { HandoffRow } from './handoffs';
 import { placeInQueue } from './queue-place';
-import { callInJson, callOf, callToldIn } from './rows';
+import { callInJson, callToldIn } from './rows';
 
 export interface NewCall extends CallPayload {
   id: string;
@@ -32,10 +33,10 @@ export async function insertCalls(
   db: Database,
   calls: readonly NewCall[],
   startsWithinSeconds = 0,
-): Promise<{ row: CallRow; call: Call }[]> {
+): Promise<{ row: HandoffRow; call: Call }[]> {
   // One parameter, so that the statement's text is the same however many they are.
   const rows = calls.map(rowOf);
-  const inserted = await sql<CallRow>`
+  const inserted = await sql<Pick<CallRow, 'id' | 'metadata' | 'created_at' | 'handoff_at'>>`
     with accepted as (
       insert into calls (id, to_number, script_id, metadata, priority, max_attempts, expires_at,
                          request_key, request_hash, source, webhook_url, seq, queue_seq, handoff, handoff_at)
@@ -54,8 +55,54 @@ export async function insertCalls(
       select id, 1, 'call.accepted', json_build_object('call', ${callInJson('accepted')})
         from accepted
     )
-    select * from accepted`.execute(db);
-  return inserted.rows.map((row) => ({ row, call: callOf(row) }));
+    select id, metadata, created_at, handoff_at from accepted`.execute(db);
+  const given = new Map(calls.map((call) => [call.id, call]));
+  return inserted.rows.flatMap((row) => {
+    const call = given.get(row.id);
+    return call === undefined ? [] : [accepted(call, row)];
+  });
+}
+
+/** As the statement left it. Most columns are what was given: to read each of them back took a tenth of Kafka's intake. */
+function accepted(
+  given: NewCall,
+  { metadata, created_at, handoff_at }: Pick<CallRow, 'metadata' | 'created_at' | 'handoff_at'>,
+): { row: HandoffRow; call: Call } {
+  const { id, to, scriptId, priority, maxAttempts, expiresAt, webhookUrl } = given;
+  const acceptedAt = created_at.toISOString();
+  const row: HandoffRow = {
+    id,
+    round: 1,
+    to_number: to,
+    script_id: scriptId,
+    status: 'PENDING',
+    max_attempts: maxAttempts,
+    created_at,
+    updated_at: created_at,
+    expires_at: expiresAt,
+    event_sequence: 1,
+    handoff: 'START',
+    handoff_at,
+  };
+  const call: Call = {
+    id,
+    payload: { to, scriptId, metadata },
+    priority,
+    status: 'PENDING',
+    attempts: 0,
+    maxAttempts,
+    lastError: null,
+    externalCallId: null,
+    createdAt: acceptedAt,
+    startedAt: null,
+    endedAt: null,
+    updatedAt: acceptedAt,
+    expiresAt: expiresAt.toISOString(),
+    nextAttemptAt: null,
+    webhookUrl,
+    forgottenAt: null,
+  };
+  return { row, call };
 }
 
 /** Name by name: taken apart with a rest and spread, a call costs four times as much (measured). */

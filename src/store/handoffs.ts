@@ -5,14 +5,32 @@ import { tellOfEach, type NewEvent } from './call-events';
 import { updateCall } from './calls';
 import type { CallRow, Database } from './database';
 
+const columns = [
+  'id',
+  'round',
+  'to_number',
+  'script_id',
+  'status',
+  'max_attempts',
+  'created_at',
+  'updated_at',
+  'expires_at',
+  'event_sequence',
+  'handoff',
+  'handoff_at',
+] as const;
+
+/** Of a call, what it takes to tell its workflow. */
+export type HandoffRow = Pick<CallRow, (typeof columns)[number]>;
+
 /** Calls whose workflow must still be told something for a while, the oldest order first. */
 export async function listHandoffs(
   db: Database,
   options: { olderThanSeconds: number; limit: number },
-): Promise<CallRow[]> {
+): Promise<HandoffRow[]> {
   return db
     .selectFrom('calls')
-    .selectAll()
+    .select(columns)
     .where('handoff', 'is not', null)
     .where('handoff_at', '<=', sql<Date>`now() - make_interval(secs => ${options.olderThanSeconds})`)
     .orderBy('handoff_at')
@@ -21,10 +39,10 @@ export async function listHandoffs(
 }
 
 /** Those of the calls whose workflow must still be told something, in the order of the ids. */
-export async function readHandoffs(db: Database, ids: readonly string[]): Promise<CallRow[]> {
+export async function readHandoffs(db: Database, ids: readonly string[]): Promise<HandoffRow[]> {
   const rows = await db
     .selectFrom('calls')
-    .selectAll()
+    .select(columns)
     .where('id', '=', anyOf(ids))
     .where('handoff', 'is not', null)
     .execute();
@@ -40,7 +58,7 @@ export const startedLate = {
 
 /** An order that was carried out: on the row as it was read. */
 export interface DoneHandoff {
-  row: CallRow;
+  row: HandoffRow;
   /** Set where the reconciler had to do it: told with the clearing of the order, so that it is told once. */
   late?: NewEvent;
 }
@@ -85,7 +103,7 @@ function among(done: readonly DoneHandoff[]) {
 }
 
 /** There was no workflow to tell: the call needs one, in a round of its own. */
-export async function requireStart(db: Database, row: CallRow): Promise<void> {
+export async function requireStart(db: Database, row: HandoffRow): Promise<void> {
   await updateCall(db, row.id, {
     from: ['PENDING'],
     set: { handoff: 'START', handoff_at: sql`now()`, round: sql`round + 1` },

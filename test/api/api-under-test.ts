@@ -7,7 +7,7 @@ import type { Call } from '../../src/call/call';
 import { readConfig, type Config } from '../../src/config';
 import { receiveReport } from '../../src/intake/provider-reports';
 import { ReportsInHand } from '../../src/intake/reports-in-hand';
-import type { CallRow } from '../../src/store/database';
+import type { HandoffRow } from '../../src/store/handoffs';
 import { ApiDocument, isJson } from '../support/api-document';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { endingWithoutSlots } from '../support/ending-without-slots';
@@ -16,7 +16,7 @@ export interface ApiUnderTest extends TestDatabase {
   url: string;
   config: Config;
   /** The rows that were handed to the starter, in order. */
-  handedOff: CallRow[];
+  handedOff: HandoffRow[];
   /** The attempts whose reports were to be delivered, in order. */
   delivered: string[];
   logLines: Record<string, unknown>[];
@@ -55,7 +55,7 @@ export interface ApiOptions {
 export async function startApi(options: ApiOptions = {}): Promise<ApiUnderTest> {
   const database = options.database ?? (await createTestDatabase());
   const config = readConfig({ ...process.env, ...options.env });
-  const handedOff: CallRow[] = [];
+  const handedOff: HandoffRow[] = [];
   const delivered: string[] = [];
   const logLines: Record<string, unknown>[] = [];
   const log = pino({ level: 'debug' }, { write: (line) => logLines.push(JSON.parse(line) as Record<string, unknown>) });

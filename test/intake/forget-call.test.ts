@@ -6,7 +6,6 @@ import { cancelCall, retryCall } from '../../src/intake/change-call';
 import { forgetCall } from '../../src/intake/forget-call';
 import { listEvents, readOutbox } from '../../src/store/call-events';
 import { findCall } from '../../src/store/calls';
-import type { CallRow } from '../../src/store/database';
 import { forgetCalls } from '../../src/store/forgotten-calls';
 import { readPersonalDataWork } from '../../src/store/personal-data-work';
 import { allTables } from '../support/all-tables';
@@ -177,7 +176,7 @@ describe('what comes after', () => {
 });
 
 test('of a retry and a forgetting at once one comes through, whole', async () => {
-  const calls: CallRow[] = await carrier.acceptMany(20);
+  const calls = await carrier.acceptMany(20);
   for (const { id } of calls) await cancelCall(carrier.db, id);
   const outcomes = await Promise.all(
     calls.map(({ id }) =>

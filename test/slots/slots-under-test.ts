@@ -7,6 +7,7 @@ import { Semaphore, type Grant, type Ticket } from '../../src/slots/semaphore';
 import { countSlots, endAttempt, findSlotHolder } from '../../src/store/attempts';
 import type { Database } from '../../src/store/database';
 import { insertCalls } from '../../src/store/accepted-calls';
+import { anyOf } from '../../src/store/any-of';
 import { claimSlot, type Claim } from '../../src/store/dials';
 import { newCall } from '../store/records';
 import { createTestDatabase } from '../support/database';
@@ -75,11 +76,16 @@ export class SlotsUnderTest {
 
   /** Attempts of as many calls, which wait by the record, in the order of their places. */
   async waiting(count: number, priority = 3): Promise<Attempt[]> {
-    const calls = await insertCalls(
+    const inserted = await insertCalls(
       this.db,
       Array.from({ length: count }, () => newCall({ priority })),
     );
-    const attempts = calls.map(({ row }) => ({
+    const calls = await this.db
+      .selectFrom('calls')
+      .selectAll()
+      .where('id', '=', anyOf(inserted.map(({ row }) => row.id)))
+      .execute();
+    const attempts = calls.map((row) => ({
       callId: row.id,
       attemptId: randomUUID(),
       queueSeq: row.queue_seq,

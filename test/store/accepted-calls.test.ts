@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 
 import type { Metadata } from '../../src/call/call';
 import { insertCalls, readAcceptedCalls } from '../../src/store/accepted-calls';
+import { anyOf } from '../../src/store/any-of';
 import { listEvents } from '../../src/store/call-events';
 import { updateCall } from '../../src/store/calls';
 import type { Database } from '../../src/store/database';
@@ -22,6 +23,13 @@ afterAll(() => database.drop());
 
 const insertedOf = async (calls: ReturnType<typeof newCall>[]) =>
   (await Promise.all(calls.map((call) => insertCalls(db, [call])))).flat();
+
+const storedOf = (inserted: Awaited<ReturnType<typeof insertCalls>>) =>
+  db
+    .selectFrom('calls')
+    .selectAll()
+    .where('id', '=', anyOf(inserted.map(({ row }) => row.id)))
+    .execute();
 
 test('of 30 calls to one number at once one is taken', async () => {
   for (let round = 0; round < 5; round++) {
@@ -51,16 +59,16 @@ test('of one number, key or message within a batch the first is taken; the batch
     newCall({ source }),
     newCall(),
   ];
-  const inserted = await insertCalls(db, batch);
-  const bySeq = [...inserted].sort((a, b) => a.row.seq - b.row.seq).map(({ row }) => row.id);
+  const inserted = await storedOf(await insertCalls(db, batch));
+  const bySeq = inserted.sort((a, b) => a.seq - b.seq).map(({ id }) => id);
   expect(bySeq).toEqual([0, 2, 4, 6].map((index) => batch[index]?.id));
-  for (const { row } of inserted) expect(row.queue_seq).toBe(row.seq);
+  for (const { queue_seq, seq } of inserted) expect(queue_seq).toBe(seq);
 });
 
 test('the places of a batch go by priority, and within one by the order in which it came', async () => {
   const batch = [5, 3, 1, 3, 5, 1].map((priority) => newCall({ priority }));
-  const inserted = await insertCalls(db, batch);
-  const byPlace = [...inserted].sort((a, b) => a.row.queue_seq - b.row.queue_seq).map(({ row }) => row.id);
+  const inserted = await storedOf(await insertCalls(db, batch));
+  const byPlace = inserted.sort((a, b) => a.queue_seq - b.queue_seq).map(({ id }) => id);
   expect(byPlace).toEqual([2, 5, 1, 3, 0, 4].map((index) => batch[index]?.id));
 });
 
@@ -75,6 +83,28 @@ test.each(['COMPLETED', 'FAILED', 'EXPIRED', 'CANCELED'] as const)(
     expect(await insertCalls(db, [newCall({ to: first.to_number })])).toHaveLength(1);
   },
 );
+
+test('what is told of a new call is what is stored of it', async () => {
+  const calls = [
+    newCall(),
+    newCall({
+      metadata: { order: '12', a: [1, { deep: null }] },
+      priority: 1,
+      expiresAt: new Date('2100-01-01T00:00:00.123Z'),
+      maxAttempts: 5,
+      requestKey: 'http:told',
+      requestHash: 'hash',
+      source: 'calls.requests/3/1',
+      webhookUrl: 'https://example.org/hook',
+    }),
+  ];
+  for (const { row, call } of await insertCalls(db, calls, 90)) {
+    const [stored] = await storedOf([{ row, call }]);
+    if (stored === undefined) throw new Error('not stored');
+    expect(stored).toMatchObject(row);
+    expect(JSON.stringify(call)).toBe(JSON.stringify(callOf(stored)));
+  }
+});
 
 test('an accepted call is there with its event, which shows it as its answer did, and the order to start it', async () => {
   const metadata: Metadata = { 'naïve "key"': ["it's", '\u2028', 1.5, null, { deep: [] }] };

@@ -34,7 +34,7 @@ export function newCall(values: Partial<NewCall> = {}): NewCall {
 export async function acceptedCall(db: Database, values: Partial<NewCall> = {}): Promise<CallRow> {
   const [accepted] = await insertCalls(db, [newCall(values)]);
   if (!accepted) throw new Error('not inserted');
-  return accepted.row;
+  return db.selectFrom('calls').selectAll().where('id', '=', accepted.row.id).executeTakeFirstOrThrow();
 }
 
 /** A call that has come to this status, whatever the way. */

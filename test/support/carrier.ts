@@ -28,6 +28,7 @@ import { listAttempts } from '../../src/store/attempts';
 import { listEvents } from '../../src/store/call-events';
 import { findCall } from '../../src/store/calls';
 import type { CallRow, Database } from '../../src/store/database';
+import type { HandoffRow } from '../../src/store/handoffs';
 import type { ProviderReport } from '../../src/store/provider-reports';
 import { callOf } from '../../src/store/rows';
 import { createTestDatabase } from './database';
@@ -153,11 +154,13 @@ export class Carrier {
       { request: { to: this.freshNumber(), scriptId: 'test', ...request }, requestKey: null, source: null },
     ]);
     if (answer?.kind !== 'ACCEPTED') throw new Error(`not accepted: ${JSON.stringify(answer)}`);
-    return answer.row;
+    const row = await findCall(this.db, answer.row.id);
+    if (row === undefined) throw new Error('not stored');
+    return row;
   }
 
   /** Accepts so many calls at once, without telling Temporal. */
-  async acceptMany(count: number): Promise<CallRow[]> {
+  async acceptMany(count: number): Promise<HandoffRow[]> {
     const requests = Array.from({ length: count }, () => ({ to: this.freshNumber(), scriptId: 'test' }));
     const incoming = requests.map((request) => ({ request, requestKey: null, source: null }));
     const answers = await acceptCalls(this.db, this.config, incoming);
