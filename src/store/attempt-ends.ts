@@ -5,8 +5,9 @@ import { callStatuses, type CallStatus } from '../call/call';
 import { finalEventTypes } from '../call/event';
 import { activeStatuses } from '../call/transitions';
 import { endAttempt } from './attempts';
+import { builtOnce, type Blanks } from './built-once';
 import type { NewEvent } from './call-events';
-import { lockCall, lockCallIn, updateCall } from './calls';
+import { callUpdate, lockCall, lockCallIn, updateCall } from './calls';
 import type { AttemptRow, Database, DatabaseTransaction, Schema } from './database';
 import { storeReportIn, type ProviderReport } from './provider-reports';
 import { attemptInJson, attemptOf } from './rows';
@@ -67,11 +68,23 @@ export async function recordCompleted(
   attempt: AttemptRow,
   report: ProviderReport,
 ): Promise<AttemptRow | undefined> {
-  const { id, call_id: callId, round } = attempt;
+  const { id: attemptId, call_id: callId, round } = attempt;
+  const [call] = await completing(db, { attemptId, callId, round, ...report });
+  return call && { ...attempt, outcome: 'COMPLETED', external_call_id: call.external_call_id, ended_at: call.ended_at };
+}
+
+interface Completion extends ProviderReport {
+  attemptId: string;
+  callId: string;
+  round: number;
+}
+
+const completing = builtOnce((db, completion: Blanks<Completion>) => {
+  const { attemptId, callId, round } = completion;
   const ending = db
     .with('call', (cte) => lockCallIn(cte, callId, { round, status: ['IN_PROGRESS'] }))
     // After the call is locked, as whoever gives an attempt its reports has it.
-    .with('stored', (cte) => storeReportIn(cte, report, id, sql`call`))
+    .with('stored', (cte) => storeReportIn(cte, completion, attemptId, sql`call`))
     .with('ended', (cte) =>
       cte
         .updateTable('attempts')
@@ -84,17 +97,17 @@ export async function recordCompleted(
           // The report may be faster than the answer to the dial, which brings the id.
           external_call_id: sql`coalesce(attempts.external_call_id, stored.external_call_id)`,
         })
-        .where('attempts.id', '=', id)
+        .where('attempts.id', '=', attemptId)
         .where('attempts.ended_at', 'is', null)
         // Not another attempt's.
         .whereRef('stored.attempt_id', '=', 'attempts.id')
         .where(
           sql<boolean>`not exists (select from provider_reports as other
-                                    where other.attempt_id = ${id} and other.id <> stored.id)`,
+                                    where other.attempt_id = ${attemptId} and other.id <> stored.id)`,
         )
         .returningAll('attempts'),
     );
-  const call = await updateCall(ending, callId, {
+  return callUpdate(ending, callId, {
     from: ['IN_PROGRESS'],
     round,
     to: 'COMPLETED',
@@ -105,8 +118,7 @@ export async function recordCompleted(
       { type: finalEventTypes.COMPLETED },
     ],
   });
-  return call && { ...attempt, outcome: 'COMPLETED', external_call_id: call.external_call_id, ended_at: call.ended_at };
-}
+});
 
 type EndedStatus = Exclude<CallStatus, 'IN_PROGRESS'>;
 

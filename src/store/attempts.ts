@@ -3,6 +3,7 @@ import { sql, type QueryCreator } from 'kysely';
 import type { Attempt, AttemptOutcome, CallStatus } from '../call/call';
 import { activeStatuses } from '../call/transitions';
 import { anyOf } from './any-of';
+import { builtOnce, type Blanks, type Given } from './built-once';
 import { changeCall, lockCallIn } from './calls';
 import type { AttemptRow, CallRow, Database, DatabaseTransaction, Schema } from './database';
 import { lineState } from './orphans';
@@ -16,18 +17,23 @@ export async function findAttempt(db: Database | DatabaseTransaction, id: string
 export type AttemptInCall = AttemptRow & { callStatus: CallStatus; callRound: number };
 
 export async function findAttemptInCall(db: Database, id: string): Promise<AttemptInCall | undefined> {
-  return attemptsInCalls(db).where('attempts.id', '=', id).executeTakeFirst();
+  const [attempt] = await inCallById(db, { id });
+  return attempt;
 }
+
+const inCallById = builtOnce((db, { id }: Blanks<{ id: string }>) => attemptsInCalls(db).where('attempts.id', '=', id));
 
 export async function findAttemptByExternalCallId(
   db: Database,
   externalCallId: string,
 ): Promise<AttemptInCall | undefined> {
-  return attemptsInCalls(db)
-    .where('attempts.external_call_id', '=', externalCallId)
-    .orderBy('queued_at', 'desc')
-    .executeTakeFirst();
+  const [latest] = await inCallByExternalCallId(db, { externalCallId });
+  return latest;
 }
+
+const inCallByExternalCallId = builtOnce((db, { externalCallId }: Blanks<{ externalCallId: string }>) =>
+  attemptsInCalls(db).where('attempts.external_call_id', '=', externalCallId).orderBy('queued_at', 'desc'),
+);
 
 function attemptsInCalls(db: Database) {
   return db
@@ -99,12 +105,23 @@ export interface Joined {
  *
  * @returns undefined where the call is over, or in another round
  */
-export async function joinQueue(
-  db: QueryCreator<Schema>,
-  attempt: { attemptId: string; callId: string; round: number; runId: string; runNumber: number },
-): Promise<Joined | undefined> {
-  const { attemptId, callId, round, runId, runNumber } = attempt;
-  const row = await db
+export async function joinQueue(db: Database, attempt: AttemptToJoin): Promise<Joined | undefined> {
+  const [row] = await joining(db, attempt);
+  if (row === undefined) return undefined;
+  const { dropped, ...call } = row;
+  return { call, dropped };
+}
+
+interface AttemptToJoin {
+  attemptId: string;
+  callId: string;
+  round: number;
+  runId: string;
+  runNumber: number;
+}
+
+const joining = builtOnce((db, { attemptId, callId, round, runId, runNumber }: Blanks<AttemptToJoin>) =>
+  db
     .with('call', (cte) => lockCallIn(cte, callId, { round, status: activeStatuses }))
     .with('started', (cte) =>
       changeCall(cte, callId, {
@@ -133,12 +150,8 @@ export async function joinQueue(
     )
     .selectFrom('call')
     .selectAll()
-    .select(sql<string[]>`array(select id from dropped)`.as('dropped'))
-    .executeTakeFirst();
-  if (row === undefined) return undefined;
-  const { dropped, ...call } = row;
-  return { call, dropped };
-}
+    .select(sql<string[]>`array(select id from dropped)`.as('dropped')),
+);
 
 /**
  * Takes a call's waiting attempts off the record: nobody waits for them any more.
@@ -150,7 +163,7 @@ export async function dropWaitingAttempts(trx: DatabaseTransaction, callId: stri
   return rows.map((row) => row.id);
 }
 
-function dropWaiting(db: QueryCreator<Schema>, callId: string) {
+function dropWaiting(db: QueryCreator<Schema>, callId: Given<string>) {
   return db
     .updateTable('attempts')
     .set({ ended_at: sql`now()`, outcome: 'CANCELED' })

@@ -10,6 +10,7 @@ import {
 import { callStatuses, type CallStatus } from '../call/call';
 import { activeStatuses, mayMove } from '../call/transitions';
 import { anyOf } from './any-of';
+import type { Given } from './built-once';
 import { tell, wasTold, type NewEvent } from './call-events';
 import type { CallRow, Database, DatabaseTransaction, Schema } from './database';
 
@@ -43,7 +44,7 @@ export interface CallUpdate {
   /** The statuses from which the change is legal; in any other it changes nothing. */
   from: readonly CallStatus[];
   /** Fences out runs of an earlier round. */
-  round?: number;
+  round?: Given<number>;
   /** The status it moves to, where it moves: legal from each of `from`. */
   to?: CallStatus;
   set: Omit<UpdateObject<Schema, 'calls'>, 'status'>;
@@ -56,7 +57,6 @@ export interface CallUpdate {
 /**
  * The one way a call's row changes: guarded by its status, together with its events, in one statement.
  *
- * @param db or a statement begun by what must happen with it
  * @returns the row as changed, or undefined where the guard held it back
  * @throws Error for a move that call/transitions.ts does not have: a defect of the caller
  */
@@ -65,21 +65,28 @@ export async function updateCall(
   id: string,
   update: CallUpdate,
 ): Promise<CallRow | undefined> {
-  const { to, events } = update;
-  if (to !== undefined && !update.from.every((from) => mayMove(from, to))) {
-    throw new Error(`no call may become ${to} from ${update.from.join(' or ')}`);
-  }
-  if (events.length === 0) return changeCall(db, id, update).executeTakeFirst();
+  if (update.events.length === 0) return changeCall(db, id, update).executeTakeFirst();
+  return callUpdate(db, id, update).executeTakeFirst();
+}
+
+/** The statement itself. @param db or a statement begun by what must happen with it */
+export function callUpdate(db: QueryCreator<Schema>, id: Given<string>, update: CallUpdate) {
   return db
     .with('changed', (cte) => changeCall(cte, id, update))
-    .with('told', (cte) => tell(cte, events))
+    .with('told', (cte) => tell(cte, update.events))
     .selectFrom('changed')
-    .selectAll()
-    .executeTakeFirst();
+    .selectAll();
 }
 
 /** The same as a part of a statement, which tells of it by itself. */
-export function changeCall(db: QueryCreator<Schema>, id: string, { from, round, to, set, when, events }: CallUpdate) {
+export function changeCall(
+  db: QueryCreator<Schema>,
+  id: Given<string>,
+  { from, round, to, set, when, events }: CallUpdate,
+) {
+  if (to !== undefined && !from.every((status) => mayMove(status, to))) {
+    throw new Error(`no call may become ${to} from ${from.join(' or ')}`);
+  }
   let query = db
     .updateTable('calls')
     .set({
@@ -105,8 +112,8 @@ export async function lockCall(trx: DatabaseTransaction, id: string): Promise<Ca
 /** The same as a statement's first part, where the call is as it must be for the rest of it. */
 export function lockCallIn(
   cte: QueryCreator<Schema>,
-  id: string,
-  { round, status }: { round: number; status: readonly CallStatus[] },
+  id: Given<string>,
+  { round, status }: { round: Given<number>; status: readonly CallStatus[] },
 ) {
   return cte
     .selectFrom('calls')

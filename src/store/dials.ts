@@ -4,7 +4,9 @@ import type { CallPayload, CallStatus } from '../call/call';
 import { isFinal } from '../call/transitions';
 import { overStatus, type PlaceCallResult } from '../call/workflow-messages';
 import { isWaiting } from './attempts';
-import { isAmong, lockCall, lockCallIn, updateCall } from './calls';
+import { builtOnce, type Blanks } from './built-once';
+import { callUpdate, isAmong, lockCall, lockCallIn } from './calls';
+import type { NewEvent } from './call-events';
 import { isPaused } from './control';
 import type { CallRow, Database, DatabaseTransaction } from './database';
 import { violatedUnique } from './database-errors';
@@ -49,7 +51,17 @@ export async function claimSlot(db: Database, input: ClaimInput): Promise<Claim>
 }
 
 async function tryClaim(db: Database, input: ClaimInput): Promise<Claim> {
-  const { callId, round, attemptId, slot, late } = input;
+  const [call] = await (input.late ? claimingLate : claiming)(db, input);
+  if (call === undefined) return db.transaction().execute((trx) => whyNotBegun(trx, input));
+  return { kind: 'CLAIMED', slot: input.slot, number: call.attempts, begun: justBegun(call, input.slot) };
+}
+
+const claiming = builtOnce((db, input: Blanks<ClaimInput>) => claim(db, input, []));
+const claimingLate = builtOnce((db, input: Blanks<ClaimInput>) =>
+  claim(db, input, [{ type: 'call.updated', reason: grantedLate }]),
+);
+
+function claim(db: Database, { callId, round, attemptId, slot }: Blanks<ClaimInput>, told: readonly NewEvent[]) {
   const begin = db
     .with('call', (cte) => lockCallIn(cte, callId, { round, status: ['PENDING'] }))
     .with('begun', (cte) =>
@@ -69,7 +81,7 @@ async function tryClaim(db: Database, input: ClaimInput): Promise<Claim> {
         .where(sql<boolean>`not ${isPaused}`)
         .returningAll('attempts'),
     );
-  const call = await updateCall(begin, callId, {
+  return callUpdate(begin, callId, {
     from: ['PENDING'],
     round,
     to: 'IN_PROGRESS',
@@ -80,13 +92,8 @@ async function tryClaim(db: Database, input: ClaimInput): Promise<Claim> {
       external_call_id: null,
     },
     when: () => sql<boolean>`exists (select from begun)`,
-    events: [
-      ...(late ? [{ type: 'call.updated', reason: grantedLate } as const] : []),
-      { type: 'attempt.started', attempt: sql`(select ${attemptInJson('begun')} from begun)` },
-    ],
+    events: [...told, { type: 'attempt.started', attempt: sql`(select ${attemptInJson('begun')} from begun)` }],
   });
-  if (call === undefined) return db.transaction().execute((trx) => whyNotBegun(trx, input));
-  return { kind: 'CLAIMED', slot, number: call.attempts, begun: justBegun(call, slot) };
 }
 
 async function whyNotBegun(trx: DatabaseTransaction, { callId, round, attemptId }: ClaimInput): Promise<Claim> {
@@ -244,32 +251,42 @@ export async function recordOnTheLine(
   ids: { callId: string; attemptId: string },
   externalCallId: string,
 ): Promise<Placed> {
-  const placed = await db
-    // Before its attempt, as `lockCall` has it.
-    .with('call', (cte) => cte.selectFrom('calls').select('id').where('id', '=', ids.callId).forUpdate())
-    .with('placed', (cte) =>
-      cte
-        .updateTable('attempts')
-        .from('call')
-        .set({ external_call_id: externalCallId, in_doubt: sql`ended_at is not null` })
-        .where('attempts.id', '=', ids.attemptId)
-        .returning(sql<boolean>`ended_at is not null`.as('ended')),
-    )
-    .with('matched', (cte) => matchReports(cte, ids.attemptId, externalCallId))
-    .with('shown', (cte) =>
-      cte
-        .updateTable('calls')
-        .set({ external_call_id: externalCallId, updated_at: sql`now()` })
-        .where('id', '=', ids.callId)
-        .where(isAmong(['IN_PROGRESS', 'CANCELED']))
-        .where(sql<boolean>`exists (select from placed where not ended)`),
-    )
-    .selectFrom('placed')
-    .select(['ended', sql<boolean>`exists (select from matched)`.as('reportsWaiting')])
-    .executeTakeFirstOrThrow();
+  const [placed] = await placing(db, { ...ids, externalCallId });
+  if (placed === undefined) throw new Error(`no attempt ${ids.attemptId}`);
   if (placed.ended) {
     if ((await findReport(db, ids.attemptId)) === undefined) return { kind: 'ASTRAY' };
     await db.updateTable('attempts').set({ in_doubt: false }).where('id', '=', ids.attemptId).execute();
   }
   return { kind: 'ON_THE_LINE', reportsWaiting: placed.reportsWaiting };
 }
+
+interface Placing {
+  callId: string;
+  attemptId: string;
+  externalCallId: string;
+}
+
+const placing = builtOnce((db, { callId, attemptId, externalCallId }: Blanks<Placing>) =>
+  db
+    // Before its attempt, as `lockCall` has it.
+    .with('call', (cte) => cte.selectFrom('calls').select('id').where('id', '=', callId).forUpdate())
+    .with('placed', (cte) =>
+      cte
+        .updateTable('attempts')
+        .from('call')
+        .set({ external_call_id: externalCallId, in_doubt: sql`ended_at is not null` })
+        .where('attempts.id', '=', attemptId)
+        .returning(sql<boolean>`ended_at is not null`.as('ended')),
+    )
+    .with('matched', (cte) => matchReports(cte, attemptId, externalCallId))
+    .with('shown', (cte) =>
+      cte
+        .updateTable('calls')
+        .set({ external_call_id: externalCallId, updated_at: sql`now()` })
+        .where('id', '=', callId)
+        .where(isAmong(['IN_PROGRESS', 'CANCELED']))
+        .where(sql<boolean>`exists (select from placed where not ended)`),
+    )
+    .selectFrom('placed')
+    .select(['ended', sql<boolean>`exists (select from matched)`.as('reportsWaiting')]),
+);

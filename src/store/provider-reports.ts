@@ -2,6 +2,7 @@ import { sql, type QueryCreator, type RawBuilder, type Selectable } from 'kysely
 
 import type { AttemptEnd } from '../call/attempt-end';
 import type { ReportStatus } from '../call/call';
+import type { Given } from './built-once';
 import type { Database, DatabaseTransaction, ProviderReportsTable, Schema } from './database';
 
 export type ProviderReportRow = Selectable<ProviderReportsTable>;
@@ -49,8 +50,8 @@ export async function storeReport(
 /** The same as a part of a statement. @param after a table that is read to its end before, with the locks that it takes */
 export function storeReportIn(
   db: QueryCreator<Schema>,
-  report: ProviderReport,
-  attemptId: string | null,
+  report: { readonly [Name in keyof ProviderReport]: Given<ProviderReport[Name]> },
+  attemptId: Given<string | null>,
   after?: RawBuilder<unknown>,
 ) {
   const { externalCallId, status, durationSec, failureReason, completedAt } = report;
@@ -70,7 +71,7 @@ export function storeReportIn(
 }
 
 /** Gives the attempt the reports that came before its provider's id was known. @returns their ids */
-export function matchReports(db: QueryCreator<Schema>, attemptId: string, externalCallId: string) {
+export function matchReports(db: QueryCreator<Schema>, attemptId: Given<string>, externalCallId: Given<string>) {
   return db
     .updateTable('provider_reports')
     .set({ attempt_id: attemptId })
