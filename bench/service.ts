@@ -7,7 +7,7 @@ import { InfraError } from '../infra/infra-error';
 import { pickFreePorts } from '../infra/tcp-port';
 import { waitUntil } from '../infra/wait-until';
 import type { Child } from './children';
-import { createDatabase, withRedis, type FreshDatabase, type Stage } from './stage';
+import { createDatabase, query, withRedis, type FreshDatabase, type Stage } from './stage';
 
 const scripts = { api: 'src/start/api.js', worker: 'src/start/worker.js', bridge: 'src/start/bridge.js' } as const;
 export type Role = keyof typeof scripts;
@@ -102,6 +102,14 @@ export class Service {
       signal: this.stage.signal,
     });
     if (!came) throw new InfraError(`not within ${seconds} s: ${what} (${JSON.stringify(await this.counts())})`);
+  }
+
+  /** Until each event is on Kafka: what leaves that for later is not faster. */
+  async untilAllIsTold(seconds = 120): Promise<void> {
+    const told = async (): Promise<boolean> =>
+      (await query(this.databaseUrl, 'select 1 from outbox limit 1')).length === 0;
+    if (await waitUntil(told, { deadlineSeconds: seconds, signal: this.stage.signal })) return;
+    throw new InfraError(`events are not on Kafka after ${seconds} s`);
   }
 
   async withTemporal<Result>(work: (client: Client) => Promise<Result>): Promise<Result> {

@@ -39,6 +39,7 @@ export const kafkaIntake: Figure = {
       const taken = watchCores(stage, service.pids);
       book.add(rate, ours, await takenInPerSecond(stage, service, count));
       book.note(figure, round, ours, taken());
+      await service.untilAllIsTold();
     } finally {
       await service.close();
       await emptyTopics(brokers, [topics.requests]);

@@ -2,7 +2,6 @@ import type { Client } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 
 import { workflowId } from '../../src/call/names';
-import { waitUntil } from '../../infra/wait-until';
 import { limitOf, ours, type Book, type Measure } from '../book';
 import type { Figure } from '../figure';
 import { footprintOf, footprintTold } from '../footprint';
@@ -68,21 +67,12 @@ async function carryOurs(stage: Stage, book: Book, round: number, count: number)
     );
     book.add(rate, ours, count / (took?.seconds ?? NaN));
     await service.withTemporal((client) => countEvents(client, service, book, round));
-    await untilAllIsTold(stage, service);
+    await service.untilAllIsTold();
     const after = await footprintOf(stage, service.databaseUrl);
     book.note(figure, round, ours, `a call leaves ${footprintTold(before, after, count)}`);
   } finally {
     await service.close();
   }
-}
-
-/** Events are on Kafka, and marked as told. */
-async function untilAllIsTold({ signal }: Stage, { databaseUrl }: Service): Promise<void> {
-  const told = async (): Promise<boolean> => {
-    const rows = await query(databaseUrl, 'select 1 from call_events where published_at is null limit 1');
-    return rows.length === 0;
-  };
-  await waitUntil(told, { deadlineSeconds: 60, signal });
 }
 
 async function countEvents(client: Client, service: Service, book: Book, round: number): Promise<void> {

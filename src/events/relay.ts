@@ -6,7 +6,7 @@ import type { Config } from '../config';
 import { topicKeyOf, type KeySettings } from '../encryption/topic-key';
 import type { Logger } from '../log';
 import { registry, secondsSince, waitBuckets } from '../metrics';
-import { eventNotices, markPublished, readOutbox } from '../store/call-events';
+import { clearOutbox, eventNotices, readOutbox } from '../store/call-events';
 import { startLeader } from '../store/leader';
 import { sessionLocks, type Session } from '../store/session';
 import { beginInCall, SpanKind } from '../tracing';
@@ -38,7 +38,7 @@ const lagSeconds = new Histogram({
 
 /**
  * Carries what happened from the outbox to `calls.events`, in order for one call, at least once. Any number may run: one
- * leads (store/leader.ts), and reads and marks over the very connection that holds the lead, so it cannot take a step
+ * leads (store/leader.ts), and reads and clears it over the very connection that holds the lead, so it cannot take a step
  * after having lost it.
  */
 export function startRelay(deps: RelayDeps): Relay {
@@ -85,7 +85,7 @@ async function relayBatch({ topic, config }: RelayDeps, session: Session, produc
   }
   for (const { event } of entries) lagSeconds.observe(secondsSince(Date.parse(event.at)));
   session.ended.throwIfAborted();
-  await markPublished(
+  await clearOutbox(
     session.db,
     entries.map(({ id }) => id),
   );

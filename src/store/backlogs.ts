@@ -7,7 +7,7 @@ export type Backlog = (typeof backlogs)[number];
 
 /**
  * What waits to be done, by the record: how much of it, and for how long the oldest has waited by PostgreSQL's clock. Each
- * has a partial index of what waits alone.
+ * has an index, or a table, of what waits alone.
  */
 export async function readBacklogs(db: Database): Promise<Record<Backlog, { count: number; oldestSeconds: number }>> {
   const waited = (since: string) =>
@@ -22,7 +22,10 @@ export async function readBacklogs(db: Database): Promise<Record<Backlog, { coun
     select 'report', ${waited('received_at')}
       from provider_reports where delivered_at is null and attempt_id is not null
     union all
-    select 'outbox', ${waited('at')} from call_events where published_at is null`.execute(db);
+    select 'outbox', waiting.count,
+           coalesce(greatest(extract(epoch from now() - oldest.at), 0), 0)::double precision
+      from (select count(*)::integer as count, min(event_id) as first from outbox) as waiting
+      left join call_events as oldest on oldest.id = waiting.first`.execute(db);
   const of = (backlog: Backlog) => {
     const row = rows.find((one) => one.backlog === backlog);
     return { count: row?.count ?? 0, oldestSeconds: row?.seconds ?? 0 };

@@ -16,7 +16,7 @@ export interface NewEvent {
 }
 
 /**
- * Writes what happened to calls, by the statement that made it happen: the timeline and the outbox are one table.
+ * Writes what happened to calls, by the statement that made it happen: of each event a trigger puts the id in the outbox.
  *
  * @param db the statement so far, whose rows `changed` are the calls after the change, their `event_sequence` already
  *   counting these events
@@ -63,7 +63,7 @@ export async function appendRejection(
   await db
     .insertInto('call_events')
     .values({ call_id: null, sequence: 1, type: 'call.rejected', body: JSON.stringify(rejection), source })
-    .onConflict((conflict) => conflict.column('source').doNothing())
+    .onConflict((conflict) => conflict.column('source').where('source', 'is not', null).doNothing())
     .execute();
 }
 
@@ -108,7 +108,7 @@ export async function listEvents(
   return rows.map(eventOf);
 }
 
-/** The channel on which migration 0002 wakes a sleeping relay. */
+/** The channel on which whoever appends events (migration 0010) wakes a sleeping relay. */
 export const eventNotices = 'call_events';
 
 export interface OutboxEntry {
@@ -118,20 +118,21 @@ export interface OutboxEntry {
 
 /** The oldest events that have not left yet. One call's events come in their order: each waits for the one before it. */
 export async function readOutbox(db: Database | DatabaseTransaction, limit: number): Promise<OutboxEntry[]> {
+  // Not as a join: a plan for a table that comes and goes might read all events there are.
+  const waiting = db.selectFrom('outbox').select('event_id').orderBy('event_id').limit(limit);
   const rows = await db
     .selectFrom('call_events')
     .selectAll()
-    .where('published_at', 'is', null)
+    .where('id', '=', sql<number>`any(array(${waiting}))`)
     .orderBy('id')
-    .limit(limit)
     .execute();
   return rows.map((row) => ({ id: row.id, event: eventOf(row) }));
 }
 
-export async function markPublished(db: Database | DatabaseTransaction, ids: readonly number[]): Promise<void> {
+/** They have left. */
+export async function clearOutbox(db: Database | DatabaseTransaction, ids: readonly number[]): Promise<void> {
   await db
-    .updateTable('call_events')
-    .set({ published_at: sql`now()` })
-    .where(sql<boolean>`id = any(${ids}::bigint[])`)
+    .deleteFrom('outbox')
+    .where(sql<boolean>`event_id = any(${ids}::bigint[])`)
     .execute();
 }

@@ -116,9 +116,13 @@ export interface CallEventsTable {
   body: Json<Record<string, unknown>>;
   /** Of a rejected message, or of what a repeated look may come upon again: makes its event exist once. */
   source: string | null;
-  published_at: NullableTime;
   /** The transaction that appended it: what streams of events order by (event-steps.ts). */
   xid: Generated<string>;
+}
+
+/** The events that have not left for Kafka. A trigger of \`call_events\` fills it. */
+export interface OutboxTable {
+  event_id: number;
 }
 
 export interface WebhookEndpointsTable {
@@ -235,6 +239,7 @@ export interface Schema {
   attempts: AttemptsTable;
   provider_reports: ProviderReportsTable;
   call_events: CallEventsTable;
+  outbox: OutboxTable;
   webhook_endpoints: WebhookEndpointsTable;
   webhook_deliveries: WebhookDeliveriesTable;
   webhook_tries: WebhookTriesTable;

@@ -10,9 +10,10 @@ import * as eventOrder from './migrations/0006-event-order';
 import * as webhooks from './migrations/0007-webhooks';
 import * as personalData from './migrations/0008-personal-data';
 import * as control from './migrations/0009-control';
+import * as outbox from './migrations/0010-outbox';
 
 /** In order, append-only: a migration that has run anywhere is never edited. */
-const migrations: MigrationProvider = {
+export const migrations: MigrationProvider = {
   getMigrations: () =>
     Promise.resolve({
       '0001-calls': calls,
@@ -24,6 +25,7 @@ const migrations: MigrationProvider = {
       '0007-webhooks': webhooks,
       '0008-personal-data': personalData,
       '0009-control': control,
+      '0010-outbox': outbox,
     }),
 };
 

@@ -32,7 +32,7 @@ export async function forgetDueStrays(db: Database, { olderThanDays }: Pick<Due,
   await sql`
     update call_events set body = jsonb_set(body::jsonb, '{requestId}', 'null')::json
      where call_id is null and body ->> 'requestId' is not null
-       and published_at is not null and at < ${before(olderThanDays)}`.execute(db);
+       and ${hasLeft} and at < ${before(olderThanDays)}`.execute(db);
 }
 
 /**
@@ -63,13 +63,15 @@ export async function deleteDueCalls(db: Database, due: Due): Promise<number> {
 export async function deleteDueStrays(db: Database, { olderThanDays }: Pick<Due, 'olderThanDays'>): Promise<void> {
   await sql`
     delete from call_events
-     where call_id is null and published_at is not null and at < ${before(olderThanDays)}
+     where call_id is null and ${hasLeft} and at < ${before(olderThanDays)}
        and not exists (select 1 from webhook_deliveries
                         where event_id = call_events.id and state = 'PENDING')`.execute(db);
   await sql`delete from provider_reports where attempt_id is null and received_at < ${before(olderThanDays)}`.execute(
     db,
   );
 }
+
+const hasLeft = sql<boolean>`not exists (select from outbox where event_id = call_events.id)`;
 
 function selectOver(trx: DatabaseTransaction, { olderThanDays, limit }: Due) {
   return trx
@@ -86,8 +88,8 @@ const eventsToBeSent = (eb: ExpressionBuilder<Schema, 'calls'>) =>
   eb
     .selectFrom('call_events')
     .select('call_events.id')
-    .whereRef('call_events.call_id', '=', 'calls.id')
-    .where('published_at', 'is', null);
+    .innerJoin('outbox', 'outbox.event_id', 'call_events.id')
+    .whereRef('call_events.call_id', '=', 'calls.id');
 
 const deliveriesToBeMade = (eb: ExpressionBuilder<Schema, 'calls'>) =>
   eb

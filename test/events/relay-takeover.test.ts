@@ -91,7 +91,7 @@ async function makeEvents(calls: number, eventsEach: number): Promise<void> {
 
 const unpublished = async () => {
   const { rows } = await sql<{ count: number }>`
-    select count(*)::int as count from call_events where published_at is null`.execute(database.db);
+    select count(*)::int as count from outbox`.execute(database.db);
   return rows[0]?.count;
 };
 

@@ -55,9 +55,8 @@ async function makeEvents(calls: number): Promise<string[]> {
 
 const countUnpublished = async () => {
   const { count } = await database.db
-    .selectFrom('call_events')
+    .selectFrom('outbox')
     .select((eb) => eb.fn.countAll<number>().as('count'))
-    .where('published_at', 'is', null)
     .executeTakeFirstOrThrow();
   return count;
 };

@@ -74,7 +74,8 @@ export async function takeAccount(stage: Stage, requested: Requested): Promise<A
     brokenTimelines: await column(
       stage,
       sql`select call_id::text as value from call_events where call_id is not null group by call_id
-          having min(sequence) <> 1 or max(sequence) <> count(*) or bool_or(published_at is null)`,
+          having min(sequence) <> 1 or max(sequence) <> count(*)
+          or bool_or(exists (select from outbox where event_id = call_events.id))`,
     ),
   };
 }

@@ -1,7 +1,8 @@
 import { Migrator, sql } from 'kysely';
 
+import { appendRejection, clearOutbox, readOutbox } from '../../src/store/call-events';
 import { openDatabase, type Database } from '../../src/store/database';
-import { migrateDatabase, pendingMigrations } from '../../src/store/migrate';
+import { migrateDatabase, migrations, pendingMigrations } from '../../src/store/migrate';
 import * as calls from '../../src/store/migrations/0001-calls';
 import * as eventNotices from '../../src/store/migrations/0002-event-notices';
 import { createEmptyDatabase } from '../support/database';
@@ -74,4 +75,19 @@ test('calls accepted by a release without priorities have the usual one, before 
   await accept('00000000-0000-4000-8000-000000000002');
   const rows = await db.selectFrom('calls').select(['priority', 'seq', 'queue_seq']).orderBy('seq').execute();
   expect(rows).toEqual([1, 2].map((seq) => ({ priority: 3, seq, queue_seq: seq })));
+});
+
+test('events that had not left when their outbox became a table stand in it, and those told after', async () => {
+  const [db] = (await starters(1)) as [Database];
+  await new Migrator({ db, provider: migrations }).migrateTo('0009-control');
+  await sql`insert into call_events (sequence, type, body, source, published_at)
+            values (1, 'call.rejected', '{}', 'left', now()), (1, 'call.rejected', '{}', 'waits', null)`.execute(db);
+  expect(await migrateDatabase(db)).toContain('0010-outbox');
+  await appendRejection(db, 'after', { requestId: null, reason: 'NUMBER_BUSY' });
+
+  expect((await readOutbox(db, 10)).map(({ id }) => id)).toEqual([2, 3]);
+  await clearOutbox(db, [2]);
+  expect((await readOutbox(db, 10)).map(({ id }) => id)).toEqual([3]);
+  await sql`delete from call_events`.execute(db);
+  expect(await db.selectFrom('outbox').selectAll().execute()).toEqual([]);
 });
