@@ -32,6 +32,11 @@ const slowest = (connections: number): Measure => ({
   ...(connections === fewest && { target: 60 }),
 });
 
+/** Of the same load, before each that counts: V8 has compiled by then what a service that runs for days has compiled. */
+const warmUpSeconds = 3;
+/** Its numbers, beyond those of the load that counts. */
+const warmUpNumbers = 500_000;
+
 /** How fast calls are taken in, each durable before it is answered. */
 export const accept: Figure = {
   name: figure,
@@ -50,14 +55,12 @@ async function acceptOurs(stage: Stage, book: Book, round: number, seconds: numb
   try {
     await service.start('api');
     for (const [index, connections] of manyConnections.entries()) {
-      const before = cpuOf(stage, service.pids);
       const firstNumber = index * 1_000_000;
-      const result = await runLoad(stage, {
-        origins: service.urls,
-        connections,
-        send: { calls: { firstNumber } },
-        seconds,
-      });
+      const load = { origins: service.urls, connections };
+      const warmUp = { calls: { firstNumber: firstNumber + warmUpNumbers } };
+      await runLoad(stage, { ...load, send: warmUp, seconds: Math.min(seconds, warmUpSeconds) });
+      const before = cpuOf(stage, service.pids);
+      const result = await runLoad(stage, { ...load, send: { calls: { firstNumber } }, seconds });
       const cores = coresBetween(before, cpuOf(stage, service.pids), result.seconds);
       write(book, connections, ours, result);
       const told = { ...cores, load: result.cores };
@@ -81,7 +84,9 @@ async function addToPeer(stage: Stage, book: Book, name: PeerName, seconds: numb
     try {
       const who = durableRedis ? `${name} add` : `${name} add (not durable)`;
       for (const connections of manyConnections) {
-        const added = await peer.add({ calls: { firstNumber: 0 }, concurrency: connections, seconds });
+        const load = { calls: { firstNumber: 0 }, concurrency: connections };
+        await peer.add({ ...load, seconds: Math.min(seconds, warmUpSeconds) });
+        const added = await peer.add({ ...load, seconds });
         write(book, connections, who, added);
       }
     } finally {
@@ -115,12 +120,11 @@ async function loadBare(
   const [port = 0] = await pickFreePorts(1);
   const plan = { name: 'bare-accept', script: 'bench/limits/bare-accept.js', env: { ...env, PORT: String(port) } };
   const server = await stage.children.startReady(plan);
-  const result = await runLoad(stage, {
-    origins: [`http://127.0.0.1:${port}`],
-    connections,
-    send: { calls: { firstNumber: connections * 1_000 } },
-    seconds,
-  });
+  const firstNumber = connections * 1_000;
+  const load = { origins: [`http://127.0.0.1:${port}`], connections };
+  const warmUp = { calls: { firstNumber: firstNumber + warmUpNumbers } };
+  await runLoad(stage, { ...load, send: warmUp, seconds: Math.min(seconds, warmUpSeconds) });
+  const result = await runLoad(stage, { ...load, send: { calls: { firstNumber } }, seconds });
   await server.stop();
   return result;
 }

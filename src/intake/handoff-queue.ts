@@ -19,7 +19,7 @@ const mostWaiting = 100_000;
 /** So many calls within so short a time, and they pour in. */
 const pouring = { calls: 32, milliseconds: 1_000 };
 /** Between two groups while they do, in times of what the one took. */
-const restPerGroup = 9;
+const restPerGroup = 4;
 const longestRestMilliseconds = 1_000;
 
 /** Of a pace that is not known yet, or was lately no pace at all. */
@@ -27,7 +27,7 @@ const leastPerSecond = 50;
 
 /**
  * The calls of this process whose handoff has not begun, in their order. While calls pour in they are handed off for a
- * tenth of the time: what a machine can do goes to whoever waits for an answer, and to start more than the slots can take
+ * fifth of the time: what a machine can do goes to whoever waits for an answer, and to start more than the slots can take
  * gains nobody anything. Kept are their ids, and no more than that: each order is in its row.
  */
 export class HandoffQueue {
