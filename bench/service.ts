@@ -105,11 +105,11 @@ export class Service {
   }
 
   /** Until each event is on Kafka: what leaves that for later is not faster. */
-  async untilAllIsTold(seconds = 120): Promise<void> {
+  async untilAllIsTold(): Promise<void> {
     const told = async (): Promise<boolean> =>
       (await query(this.databaseUrl, 'select 1 from outbox limit 1')).length === 0;
-    if (await waitUntil(told, { deadlineSeconds: seconds, signal: this.stage.signal })) return;
-    throw new InfraError(`events are not on Kafka after ${seconds} s`);
+    if (await waitUntil(told, { deadlineSeconds: toldWithinSeconds, signal: this.stage.signal })) return;
+    throw new InfraError(`events are not on Kafka after ${toldWithinSeconds} s`);
   }
 
   async withTemporal<Result>(work: (client: Client) => Promise<Result>): Promise<Result> {
@@ -133,6 +133,8 @@ export class Service {
     await pause(this.stage.quick ? 0 : settleMilliseconds);
   }
 }
+
+const toldWithinSeconds = 120;
 
 /** What one round leaves to be written to disk is not to be the next one's burden. */
 const settleMilliseconds = 3_000;

@@ -57,8 +57,7 @@ async function acceptOurs(stage: Stage, book: Book, round: number, seconds: numb
     for (const [index, connections] of manyConnections.entries()) {
       const firstNumber = index * 1_000_000;
       const load = { origins: service.urls, connections };
-      const warmUp = { calls: { firstNumber: firstNumber + warmUpNumbers } };
-      await runLoad(stage, { ...load, send: warmUp, seconds: Math.min(seconds, warmUpSeconds) });
+      await warmUp(stage, { ...load, firstNumber, seconds });
       const before = cpuOf(stage, service.pids);
       const result = await runLoad(stage, { ...load, send: { calls: { firstNumber } }, seconds });
       const cores = coresBetween(before, cpuOf(stage, service.pids), result.seconds);
@@ -74,6 +73,16 @@ async function acceptOurs(stage: Stage, book: Book, round: number, seconds: numb
   } finally {
     await service.close();
   }
+}
+
+/** @param load that is to be measured next */
+async function warmUp(
+  stage: Stage,
+  load: { origins: string[]; connections: number; firstNumber: number; seconds: number },
+): Promise<void> {
+  const { origins, connections, firstNumber, seconds } = load;
+  const send = { calls: { firstNumber: firstNumber + warmUpNumbers } };
+  await runLoad(stage, { origins, connections, send, seconds: Math.min(seconds, warmUpSeconds) });
 }
 
 /** A peer's own `add` in its own process, without HTTP before it. */
@@ -122,8 +131,7 @@ async function loadBare(
   const server = await stage.children.startReady(plan);
   const firstNumber = connections * 1_000;
   const load = { origins: [`http://127.0.0.1:${port}`], connections };
-  const warmUp = { calls: { firstNumber: firstNumber + warmUpNumbers } };
-  await runLoad(stage, { ...load, send: warmUp, seconds: Math.min(seconds, warmUpSeconds) });
+  await warmUp(stage, { ...load, firstNumber, seconds });
   const result = await runLoad(stage, { ...load, send: { calls: { firstNumber } }, seconds });
   await server.stop();
   return result;

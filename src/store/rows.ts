@@ -4,8 +4,31 @@ import { priorities, type Attempt, type Call } from '../call/call';
 import type { AttemptRow, CallRow } from './database';
 import { isoTime } from './iso-time';
 
+/** What the contract's Call shows of a row. */
+export type ShownRow = Pick<
+  CallRow,
+  | 'id'
+  | 'to_number'
+  | 'script_id'
+  | 'metadata'
+  | 'priority'
+  | 'status'
+  | 'attempts'
+  | 'max_attempts'
+  | 'last_error'
+  | 'external_call_id'
+  | 'created_at'
+  | 'started_at'
+  | 'ended_at'
+  | 'updated_at'
+  | 'expires_at'
+  | 'next_attempt_at'
+  | 'webhook_url'
+  | 'forgotten_at'
+>;
+
 /** The contract's Call from its row. */
-export function callOf(row: CallRow): Call {
+export function callOf(row: ShownRow): Call {
   return {
     id: row.id,
     payload: { to: row.to_number, scriptId: row.script_id, metadata: row.metadata },
