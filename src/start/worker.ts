@@ -19,11 +19,13 @@ import { runSinks, tracedSteps } from './traced-worker';
 import { openTemporalClient, temporalConnectionOptions, workerOptions } from './temporal';
 import { waitForDependency } from './wait-for-dependency';
 import { startWebhookWorker } from './webhook-worker';
+import { shortenWorkflowStacks } from './workflow-stacks';
 
 /** The worker: carries out the workflows and their steps. */
 async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
   const sdkMetrics = config.HEALTH_PORT === undefined ? undefined : await serveSdkMetrics();
   installRuntime(log, sdkMetrics);
+  shortenWorkflowStacks();
   const db = await openReadyDatabase(config, log);
   const redis = openRedis(config.REDIS_URL, log, 'worker');
   await waitForDependency(log, 'Redis', 'REDIS_URL', async () => {
