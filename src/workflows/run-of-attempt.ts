@@ -3,6 +3,7 @@ import {
   condition,
   setCurrentDetails,
   setHandler,
+  sleep,
   upsertSearchAttributes,
   uuid4,
   workflowInfo,
@@ -116,8 +117,8 @@ export class RunOfAttempt {
     while (this.grant === undefined) {
       const expiresAt = this.expiresAt;
       const changed = () => this.grant !== undefined || this.expiresAt !== expiresAt;
-      const summary = 'Until the call expires';
-      if (!(await condition(changed, Math.max(expiresAt - Date.now(), 1), { summary }))) return undefined;
+      if (!(await this.within(Math.max(expiresAt - Date.now(), 1), 'Until the call expires', changed)))
+        return undefined;
     }
     return this.grant;
   }
@@ -129,9 +130,20 @@ export class RunOfAttempt {
 
   /** @returns the report, or undefined where none came within MAX_CALL_SECONDS */
   async reportOrDeadline(): Promise<CallReported | undefined> {
-    const summary = 'No report by then: ask the provider';
-    await condition(() => this.report !== undefined, this.input.maxCallSeconds * 1_000, { summary });
+    const deadline = 'No report by then: ask the provider';
+    await this.within(this.input.maxCallSeconds * 1_000, deadline, () => this.report !== undefined);
     return this.report;
+  }
+
+  /**
+   * Waits for something, and no longer than this. The timer is left to the end of the run: to cancel it, as `condition`
+   * with a timeout does, would be one event more.
+   *
+   * @returns whether it came
+   */
+  private async within(milliseconds: number, summary: string, came: () => boolean): Promise<boolean> {
+    if (came()) return true;
+    return await Promise.race([condition(came).then(() => true), sleep(milliseconds, { summary }).then(() => false)]);
   }
 
   /** Shows in the Web UI what the call is doing. */
