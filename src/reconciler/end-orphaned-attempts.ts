@@ -9,6 +9,7 @@ import { lockCall, updateCall } from '../store/calls';
 import type { Database } from '../store/database';
 import { adoptAttempt, listLiveAttempts, readLine, type LiveAttempt } from '../store/orphans';
 import { endOf, findReport } from '../store/provider-reports';
+import { listCarriedOn } from './listed-runs';
 import { wasWithdrawn, workflowOfCall } from './workflow-of-call';
 
 export interface OrphanDeps {
@@ -36,7 +37,9 @@ type Owner =
  */
 export async function endOrphanedAttempts(deps: OrphanDeps): Promise<number> {
   let mended = 0;
-  for (const live of await listLiveAttempts(deps.db)) {
+  const all = await listLiveAttempts(deps.db);
+  const carriedOn = await listCarriedOn(deps, all);
+  for (const live of all.filter(({ callId }) => !carriedOn.has(callId))) {
     try {
       const owner = await ownerOf(deps, live);
       if (owner.kind !== 'ALIVE' && (await endOrphan(deps, live, owner))) mended++;

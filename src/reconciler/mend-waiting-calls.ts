@@ -12,7 +12,8 @@ import { giveBack } from '../slots/signal-grants';
 import { dropWaitingAttempts } from '../store/attempts';
 import { lockCall, updateCall, type CallUpdate } from '../store/calls';
 import type { CallRow, Database } from '../store/database';
-import { listEndedInQueue, readSettledCalls, samplePendingCalls } from '../store/orphans';
+import { listEndedInQueue, listWaitingRuns, readSettledCalls, samplePendingCalls } from '../store/orphans';
+import { listCarriedOn } from './listed-runs';
 import { wakeResetRun } from './wake-reset-run';
 import { wasWithdrawn, workflowOfCall } from './workflow-of-call';
 
@@ -55,7 +56,9 @@ export async function mendWaitingCalls(deps: MendDeps): Promise<number> {
     ...(await listed(temporal, "ExecutionStatus = 'Running' AND StartTime", runningAtMost)),
     ...(await listEndedInQueue(db, { olderThanSeconds: settledSeconds, limit: 500 })),
   ];
-  const rows = await readSettledCalls(db, { waiting, ended }, { endedForSeconds: settledSeconds });
+  const carriedOn = await listCarriedOn(deps, await listWaitingRuns(db, waiting));
+  const left = waiting.filter((callId) => !carriedOn.has(callId));
+  const rows = await readSettledCalls(db, { waiting: left, ended }, { endedForSeconds: settledSeconds });
   let mended = 0;
   const until = Date.now() + enoughSeconds * 1_000;
   for (let from = 0; from < rows.length && Date.now() < until; from += lookedAtAtOnce) {

@@ -141,6 +141,20 @@ export async function samplePendingCalls(db: Database, size: number): Promise<st
   return rows.map((row) => row.id);
 }
 
+/** @returns the run that each of the calls waits in the queue for, of those that do */
+export async function listWaitingRuns(
+  db: Database,
+  callIds: readonly string[],
+): Promise<{ callId: string; runId: string }[]> {
+  return db
+    .selectFrom('attempts')
+    .select(['call_id as callId', 'run_id as runId'])
+    .where('call_id', '=', anyOf(callIds))
+    .where('started_at', 'is', null)
+    .where('ended_at', 'is', null)
+    .execute();
+}
+
 /**
  * @returns those of the calls that nothing is on its way for: of `waiting` the PENDING ones, of `ended` those that ended
  *   a while ago

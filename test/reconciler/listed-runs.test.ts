@@ -1,0 +1,60 @@
+import { createLog } from '../../src/log';
+import { listCarriedOn } from '../../src/reconciler/listed-runs';
+import { listLiveAttempts } from '../../src/store/orphans';
+import { Carrier } from '../support/carrier';
+import { waitUntil } from '../support/wait-until';
+
+let carrier: Carrier;
+
+beforeEach(async () => {
+  carrier = await Carrier.open({ MAX_CONCURRENT_CALLS: '2' });
+  await carrier.startWorker();
+});
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await carrier.close();
+});
+
+const log = createLog('test', 'silent');
+const service = () => carrier.namespace.client.workflowService;
+
+async function untilListed(count: number): Promise<void> {
+  const { client } = carrier.namespace;
+  await waitUntil(
+    'all are listed',
+    async () => (await client.workflow.count("ExecutionStatus = 'Running'")).count >= count,
+  );
+}
+
+test('no call that is carried on is asked about by itself, on the line or waiting', async () => {
+  const ids = [await carrier.place(), await carrier.place(), await carrier.place(), await carrier.place()];
+  for (const id of ids.slice(0, 2)) await carrier.attemptOnTheLine(id);
+  for (const id of ids.slice(2)) await carrier.untilWaiting(id);
+  await untilListed(ids.length);
+
+  const asked = jest.spyOn(service(), 'describeWorkflowExecution');
+  expect(await carrier.mend()).toBe(0);
+  expect(asked).not.toHaveBeenCalled();
+});
+
+test('a run that is not the one on record is not taken for it', async () => {
+  const [first, second] = [await carrier.place(), await carrier.place()];
+  for (const id of [first, second]) await carrier.attemptOnTheLine(id);
+  await untilListed(2);
+
+  const deps = { temporal: carrier.namespace.client, log };
+  const live = await listLiveAttempts(carrier.db);
+  expect(await listCarriedOn(deps, live)).toEqual(new Set([first, second]));
+  const ofAnother = live.map((one) => (one.callId === second ? { ...one, runId: 'another' } : one));
+  expect(await listCarriedOn(deps, ofAnother)).toEqual(new Set([first]));
+});
+
+test("where Temporal's list cannot be read, an orphan is found all the same", async () => {
+  const id = await carrier.place();
+  await carrier.attemptOnTheLine(id);
+  await carrier.workflow(id).terminate('by the test');
+
+  jest.spyOn(service(), 'listWorkflowExecutions').mockRejectedValue(new Error('no visibility store'));
+  expect(await carrier.activities.endOrphanedAttempts()).toBe(1);
+  expect(await carrier.call(id)).toMatchObject({ status: 'CANCELED' });
+});
