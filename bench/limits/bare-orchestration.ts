@@ -5,30 +5,43 @@ import { BareLine } from './bare-line';
 export interface BareInput {
   address: string;
   calls: number;
+  /** Carried before those, which do not count. */
+  warmUpCalls: number;
   slots: number;
+  /** Of how many the ids are wanted. */
+  sampled: number;
 }
 
 export interface BareResult {
   perSecond: number;
+  /** Of some that were carried, evenly apart. */
+  workflowIds: string[];
 }
 
 const startsAtOnce = 16;
 
-runOnce(async ({ address, calls, slots }: BareInput): Promise<BareResult> => {
+runOnce(async ({ address, calls, warmUpCalls, slots, sampled }: BareInput): Promise<BareResult> => {
   const line: BareLine = await BareLine.open(address, (workflowId) => {
     // At once, as a call of zero duration ends: the report may come before the activity's own answer.
     void line.report(workflowId);
     return Promise.resolve();
   });
   await line.giveTurns(slots);
+  await carry(line, warmUpCalls);
   const startedAt = performance.now();
-  let left = calls;
+  await carry(line, calls);
+  const perSecond = (calls / (performance.now() - startedAt)) * 1_000;
+  await line.close();
+  const apart = calls / sampled;
+  const workflowIds = Array.from({ length: sampled }, (_, index) => line.idOf(warmUpCalls + Math.floor(index * apart)));
+  return { perSecond, workflowIds };
+});
+
+async function carry(line: BareLine, count: number): Promise<void> {
+  let left = count;
   const startOn = async (): Promise<void> => {
     while (left-- > 0) await line.start();
   };
   await Promise.all(Array.from({ length: startsAtOnce }, startOn));
   await line.untilAllEnded();
-  const perSecond = (calls / (performance.now() - startedAt)) * 1_000;
-  await line.close();
-  return { perSecond };
-});
+}
