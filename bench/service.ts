@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { Client, Connection } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 
 import { InfraError } from '../infra/infra-error';
 import { pickFreePorts } from '../infra/tcp-port';
 import { waitUntil } from '../infra/wait-until';
 import type { Child } from './children';
-import { createDatabase, query, withRedis, type FreshDatabase, type Stage } from './stage';
+import { createDatabase, query, withRedis, withTemporal, type FreshDatabase, type Stage } from './stage';
 
 const scripts = { api: 'src/start/api.js', worker: 'src/start/worker.js', bridge: 'src/start/bridge.js' } as const;
 export type Role = keyof typeof scripts;
@@ -113,12 +113,7 @@ export class Service {
   }
 
   async withTemporal<Result>(work: (client: Client) => Promise<Result>): Promise<Result> {
-    const connection = await Connection.connect({ address: this.settings['TEMPORAL_ADDRESS'] ?? '' });
-    try {
-      return await work(new Client({ connection, namespace: this.namespace }));
-    } finally {
-      await connection.close();
-    }
+    return withTemporal(this.stage, this.namespace, work);
   }
 
   /** Ends the roles and drops what they had. */

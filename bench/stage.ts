@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
+import { Client, Connection } from '@temporalio/client';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 
@@ -105,4 +106,18 @@ export function watchBacking(stage: Stage, name: string): () => number {
   const taken = () => cpuOf(stage, {})[name] ?? NaN;
   const before = taken();
   return () => taken() - before;
+}
+
+/** @param namespace in which the client asks */
+export async function withTemporal<Result>(
+  stage: Stage,
+  namespace: string,
+  work: (client: Client) => Promise<Result>,
+): Promise<Result> {
+  const connection = await Connection.connect({ address: stage.backing.environment['TEMPORAL_ADDRESS'] ?? '' });
+  try {
+    return await work(new Client({ connection, namespace }));
+  } finally {
+    await connection.close();
+  }
 }

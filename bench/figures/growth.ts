@@ -15,7 +15,7 @@ import type { Book } from '../book';
 const figure = 'growth';
 const slots = 30;
 const batchSize = 1_000;
-/** A minute of them: of fewer the p99 is one value. */
+/** A minute of them. */
 const handOvers = { full: 90, quick: 10 };
 const postsPerSecond = 50;
 const idleCores = 0.03;

@@ -1,4 +1,4 @@
-import { Client, Connection } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 
 import { workflowId } from '../../src/call/names';
@@ -8,7 +8,7 @@ import { footprintOf, footprintTold } from '../footprint';
 import type { BareInput, BareResult } from '../limits/bare-orchestration';
 import { Service } from '../service';
 import { median } from '../spread';
-import { query, watchBacking, type Stage } from '../stage';
+import { query, watchBacking, withTemporal, type Stage } from '../stage';
 import { runLoad, watchCores } from '../systems';
 
 const figure = 'orchestration';
@@ -98,20 +98,15 @@ async function carryAll(
 
 async function carryBare(stage: Stage, book: Book, plan: Plan): Promise<void> {
   const address = stage.backing.environment['TEMPORAL_ADDRESS'] ?? '';
-  const input: BareInput = { ...plan, address, slots, sampled: stage.quick ? 10 : sampledCalls };
+  const input: BareInput = { ...plan, address, slots, sampled: sampledCalls };
   const server = watchBacking(stage, 'temporal');
   const program = { name: 'bare-orchestration', script: 'bench/limits/bare-orchestration.js' };
   const { perSecond, workflowIds } = await stage.children.run<BareResult>(program, input);
   book.add(serverEach, bare, (server() * 1_000) / (plan.calls + plan.warmUpCalls));
   book.add(rate, bare, perSecond);
-  const connection = await Connection.connect({ address });
-  try {
-    const sizes = (await historiesOf(new Client({ connection }), workflowIds)).map(sizeOf);
-    book.add(eventsMiddle, bare, median(sizes));
-    book.add(eventsMost, bare, Math.max(...sizes));
-  } finally {
-    await connection.close();
-  }
+  const sizes = (await withTemporal(stage, 'default', (client) => historiesOf(client, workflowIds))).map(sizeOf);
+  book.add(eventsMiddle, bare, median(sizes));
+  book.add(eventsMost, bare, Math.max(...sizes));
 }
 
 async function countEvents(client: Client, service: Service, book: Book, round: number): Promise<void> {
@@ -124,10 +119,11 @@ async function countEvents(client: Client, service: Service, book: Book, round: 
   const described = await Promise.all(workflowIds.map((id) => client.workflow.getHandle(id).describe()));
   const events = histories.map(sizeOf);
   book.add(eventsMiddle, ours, median(events));
-  book.add(eventsMost, ours, Math.max(...events));
+  const most = Math.max(...events);
+  book.add(eventsMost, ours, most);
   book.add(actionsEach, ours, median(histories.map(actionsOf)));
   const bytes = median(described.map(({ historySize }) => historySize ?? NaN));
-  const longest = histories[events.indexOf(Math.max(...events))];
+  const longest = histories[events.indexOf(most)];
   book.note(figure, round, ours, `history: ${bytes} bytes in the middle; ${typesOf(histories[0])}`);
   book.note(figure, round, ours, `the longest: ${typesOf(longest)}`);
 }

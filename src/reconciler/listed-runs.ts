@@ -3,14 +3,21 @@ import type { Client } from '@temporalio/client';
 import { callIdOfWorkflow, workflowId } from '../call/names';
 import { placeCallWorkflow } from '../call/workflow-messages';
 import type { Logger } from '../log';
+import type { LiveAttempt } from '../store/orphans';
 
 /** A query names each. */
 const namedAtOnce = 100;
 
-/** A call, and the run of its workflow that by the record has its attempt. */
-export interface RecordedRun {
-  callId: string;
-  runId: string;
+/** What is known of a call's run by the record or by Temporal. */
+type Run = Pick<LiveAttempt, 'callId' | 'runId'>;
+
+/** The runs of calls that Temporal lists, page by page, as they are asked for. @param condition in the list's language */
+export async function* listRuns(temporal: Client, condition: string): AsyncGenerator<Run> {
+  const query = `WorkflowType = '${placeCallWorkflow}' AND ${condition}`;
+  for await (const { workflowId: id, runId } of temporal.workflow.list({ query, pageSize: 1_000 })) {
+    const callId = callIdOfWorkflow(id);
+    if (callId !== undefined) yield { callId, runId };
+  }
 }
 
 /**
@@ -20,17 +27,16 @@ export interface RecordedRun {
  */
 export async function listCarriedOn(
   { temporal, log }: { temporal: Client; log: Logger },
-  recorded: readonly RecordedRun[],
+  recorded: readonly Run[],
 ): Promise<Set<string>> {
   const carriedOn = new Set<string>();
   try {
     for (let from = 0; from < recorded.length; from += namedAtOnce) {
       const runs = new Map(recorded.slice(from, from + namedAtOnce).map(({ callId, runId }) => [callId, runId]));
       const ids = [...runs.keys()].map((callId) => `'${workflowId(callId)}'`).join(', ');
-      const query = `WorkflowType = '${placeCallWorkflow}' AND ExecutionStatus = 'Running' AND WorkflowId IN (${ids})`;
-      for await (const { workflowId: id, runId } of temporal.workflow.list({ query })) {
-        const callId = callIdOfWorkflow(id);
-        if (callId !== undefined && runs.get(callId) === runId) carriedOn.add(callId);
+      const condition = `ExecutionStatus = 'Running' AND WorkflowId IN (${ids})`;
+      for await (const { callId, runId } of listRuns(temporal, condition)) {
+        if (runs.get(callId) === runId) carriedOn.add(callId);
       }
     }
   } catch (error) {

@@ -1,9 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { sql } from 'kysely';
 
-import { callIdOfWorkflow } from '../call/names';
 import { isFinal } from '../call/transitions';
-import { placeCallWorkflow } from '../call/workflow-messages';
 import { withdrawal } from '../intake/change-call';
 import type { Starter } from '../intake/starter';
 import type { Logger } from '../log';
@@ -13,7 +11,7 @@ import { dropWaitingAttempts } from '../store/attempts';
 import { lockCall, updateCall, type CallUpdate } from '../store/calls';
 import type { CallRow, Database } from '../store/database';
 import { listEndedInQueue, listWaitingRuns, readSettledCalls, samplePendingCalls } from '../store/orphans';
-import { listCarriedOn } from './listed-runs';
+import { listCarriedOn, listRuns } from './listed-runs';
 import { wakeResetRun } from './wake-reset-run';
 import { wasWithdrawn, workflowOfCall } from './workflow-of-call';
 
@@ -71,11 +69,9 @@ export async function mendWaitingCalls(deps: MendDeps): Promise<number> {
 /** @param condition ends with the time that is to be of late */
 async function listed(temporal: Client, condition: string, atMost = Infinity): Promise<string[]> {
   const since = new Date(Date.now() - recentMinutes * 60_000).toISOString();
-  const query = `WorkflowType = '${placeCallWorkflow}' AND ${condition} > '${since}'`;
   const callIds: string[] = [];
-  for await (const { workflowId: id } of temporal.workflow.list({ query, pageSize: 1_000 })) {
-    const callId = callIdOfWorkflow(id);
-    if (callId !== undefined) callIds.push(callId);
+  for await (const { callId } of listRuns(temporal, `${condition} > '${since}'`)) {
+    callIds.push(callId);
     if (callIds.length === atMost) break;
   }
   return callIds;

@@ -145,7 +145,7 @@ export async function samplePendingCalls(db: Database, size: number): Promise<st
 export async function listWaitingRuns(
   db: Database,
   callIds: readonly string[],
-): Promise<{ callId: string; runId: string }[]> {
+): Promise<Pick<LiveAttempt, 'callId' | 'runId'>[]> {
   return db
     .selectFrom('attempts')
     .select(['call_id as callId', 'run_id as runId'])

@@ -117,8 +117,8 @@ export class RunOfAttempt {
     while (this.grant === undefined) {
       const expiresAt = this.expiresAt;
       const changed = () => this.grant !== undefined || this.expiresAt !== expiresAt;
-      if (!(await this.within(Math.max(expiresAt - Date.now(), 1), 'Until the call expires', changed)))
-        return undefined;
+      const left = Math.max(expiresAt - Date.now(), 1);
+      if (!(await this.within(left, 'Until the call expires', changed))) return undefined;
     }
     return this.grant;
   }
