@@ -67,7 +67,7 @@ function duties(deps: ActivityDeps): Record<ReconcilerDuty, () => Promise<number
     resendGrants: () => resendGrants(deps),
     expireOverdue: () => expireOverdue(deps),
     endOrphanedAttempts: async () => (await endOrphanedAttempts(orphanDeps)) + (await hangUpStrays(deps)),
-    mendWaitingCalls: () => mendWaitingCalls(deps),
+    mendWaitingCalls: mendWaitingCalls(deps),
     auditSlots: () => auditSlots(deps),
   });
 }

@@ -3,18 +3,43 @@ import type { Client } from '@temporalio/client';
 import { callIdOfWorkflow, workflowId } from '../call/names';
 import { placeCallWorkflow } from '../call/workflow-messages';
 import type { Logger } from '../log';
-import type { LiveAttempt } from '../store/orphans';
+import type { QueuedRun } from '../store/orphans';
 
 /** A query names each. */
 const namedAtOnce = 100;
+/** What the embedded server answers at once nobody else is served beside. */
+const pageSize = 200;
+/** A run began so long before its attempt was queued, at most, and so long after by a clock that is behind. */
+const beganWithin = { before: 60_000, after: 10_000 };
 
-/** What is known of a call's run by the record or by Temporal. */
-type Run = Pick<LiveAttempt, 'callId' | 'runId'>;
+/** The workflows that Temporal lists, page by page, as they are asked for. @param query in the list's language */
+export async function* listWorkflows(
+  { workflowService, options }: Client,
+  query: string,
+): AsyncGenerator<{ workflowId: string; runId: string }> {
+  let nextPageToken: Uint8Array = new Uint8Array();
+  do {
+    // By itself: the client's own list decodes the memo and the search attributes of each, which takes longer than the rest.
+    const page = await workflowService.listWorkflowExecutions({
+      namespace: options.namespace,
+      query,
+      pageSize,
+      nextPageToken,
+    });
+    for (const { execution } of page.executions) {
+      yield { workflowId: execution?.workflowId ?? '', runId: execution?.runId ?? '' };
+    }
+    nextPageToken = page.nextPageToken;
+  } while (nextPageToken.length > 0);
+}
 
-/** The runs of calls that Temporal lists, page by page, as they are asked for. @param condition in the list's language */
-export async function* listRuns(temporal: Client, condition: string): AsyncGenerator<Run> {
+/** The runs of calls among them. @param condition in the list's language */
+export async function* listRuns(
+  temporal: Client,
+  condition: string,
+): AsyncGenerator<Pick<QueuedRun, 'callId' | 'runId'>> {
   const query = `WorkflowType = '${placeCallWorkflow}' AND ${condition}`;
-  for await (const { workflowId: id, runId } of temporal.workflow.list({ query, pageSize: 1_000 })) {
+  for await (const { workflowId: id, runId } of listWorkflows(temporal, query)) {
     const callId = callIdOfWorkflow(id);
     if (callId !== undefined) yield { callId, runId };
   }
@@ -27,14 +52,17 @@ export async function* listRuns(temporal: Client, condition: string): AsyncGener
  */
 export async function listCarriedOn(
   { temporal, log }: { temporal: Client; log: Logger },
-  recorded: readonly Run[],
+  recorded: readonly QueuedRun[],
 ): Promise<Set<string>> {
   const carriedOn = new Set<string>();
+  // Those queued about the same time together: by when a run began the embedded server finds it, and not by its id.
+  const inOrder = [...recorded].sort((one, other) => Number(one.queuedAt) - Number(other.queuedAt));
   try {
-    for (let from = 0; from < recorded.length; from += namedAtOnce) {
-      const runs = new Map(recorded.slice(from, from + namedAtOnce).map(({ callId, runId }) => [callId, runId]));
-      const ids = [...runs.keys()].map((callId) => `'${workflowId(callId)}'`).join(', ');
-      const condition = `ExecutionStatus = 'Running' AND WorkflowId IN (${ids})`;
+    for (let from = 0; from < inOrder.length; from += namedAtOnce) {
+      const some = inOrder.slice(from, from + namedAtOnce);
+      const runs = new Map(some.map(({ callId, runId }) => [callId, runId]));
+      const ids = some.map(({ callId }) => `'${workflowId(callId)}'`).join(', ');
+      const condition = `ExecutionStatus = 'Running' AND ${began(some)} AND WorkflowId IN (${ids})`;
       for await (const { callId, runId } of listRuns(temporal, condition)) {
         if (runs.get(callId) === runId) carriedOn.add(callId);
       }
@@ -44,4 +72,10 @@ export async function listCarriedOn(
     log.warn({ err: error }, "Temporal's list cannot be read: each call is looked at by itself");
   }
   return carriedOn;
+}
+
+function began(inOrder: readonly QueuedRun[]): string {
+  const [first, last] = [Number(inOrder[0]?.queuedAt), Number(inOrder.at(-1)?.queuedAt)];
+  const iso = (milliseconds: number) => new Date(milliseconds).toISOString();
+  return `ExecutionTime BETWEEN '${iso(first - beganWithin.before)}' AND '${iso(last + beganWithin.after)}'`;
 }

@@ -23,8 +23,10 @@ export interface MendDeps {
   log: Logger;
 }
 
-/** How far back closed and reset workflows are looked for, by Temporal's list; others are met by the sample. */
+/** How far back closed and reset workflows are looked for at first, by Temporal's list; others are met by the sample. */
 const recentMinutes = 15;
+/** How far back before the look that came through last: the list lags, and clocks differ. */
+const overlapMinutes = 2;
 /** Of those that run: the latest. A queue may be of any length. */
 const runningAtMost = 1_000;
 const sampleSize = 100;
@@ -35,63 +37,78 @@ const enoughSeconds = 40;
 /** Within so long a workflow takes its ended call out of the queue, and comes to its own end. */
 const settledSeconds = 5;
 
+/** What came of a look at one call. LATER: it could not be looked at yet, or not to the end. */
+export type Looked = 'WELL' | 'MENDED' | 'LATER';
+
 /**
  * Finds calls that nobody carries on though they wait by the record, or that wait though they have ended. A PENDING call
  * whose workflow was terminated, canceled or timed out ends, as an operator wanted or a limit demanded; whose workflow is
- * closed in another way, or gone, is started again. Looked at are those that Temporal lists as closed or begun of late,
- * and a sample of all, so that each is looked at sooner or later however long the queue is.
+ * closed in another way, or gone, is started again. Looked at are those that Temporal lists as closed or begun since the
+ * last look that came through, and a sample of all, so that each is looked at sooner or later however long the queue is.
  *
- * @returns how many were mended
+ * @returns a look that says how many were mended
  */
-export async function mendWaitingCalls(deps: MendDeps): Promise<number> {
+export function mendWaitingCalls(deps: MendDeps): () => Promise<number> {
+  let cameThroughAt = 0;
+  return async () => {
+    const startedAt = Date.now();
+    const since = Math.max(cameThroughAt - overlapMinutes * 60_000, startedAt - recentMinutes * 60_000);
+    const { mended, cameThrough } = await lookAtAll(deps, new Date(since).toISOString());
+    if (cameThrough) cameThroughAt = startedAt;
+    return mended;
+  };
+}
+
+async function lookAtAll(deps: MendDeps, since: string): Promise<{ mended: number; cameThrough: boolean }> {
   const { db, temporal } = deps;
-  // A reset terminates the run that it repeats, unless that is closed: then its call has most likely ended.
+  // Each condition is one that the embedded server has an index for: of a hundred thousand that run it reads only these.
   const waiting = [
-    ...(await listed(temporal, "ExecutionStatus IN ('Terminated', 'TimedOut') AND CloseTime")),
+    // A reset terminates the run that it repeats, unless that is closed: then its call has most likely ended.
+    ...(await listed(temporal, `ExecutionStatus = 'Terminated' AND CloseTime > '${since}'`)),
+    ...(await listed(temporal, `ExecutionStatus = 'TimedOut' AND CloseTime > '${since}'`)),
     ...(await samplePendingCalls(db, sampleSize)),
   ];
   const ended = [
-    ...(await listed(temporal, "ExecutionStatus = 'Running' AND StartTime", runningAtMost)),
+    ...(await listed(temporal, `ExecutionStatus = 'Running' AND ExecutionTime > '${since}'`, runningAtMost)),
     ...(await listEndedInQueue(db, { olderThanSeconds: settledSeconds, limit: 500 })),
   ];
   const carriedOn = await listCarriedOn(deps, await listWaitingRuns(db, waiting));
   const left = waiting.filter((callId) => !carriedOn.has(callId));
   const rows = await readSettledCalls(db, { waiting: left, ended }, { endedForSeconds: settledSeconds });
-  let mended = 0;
+  const looked: Looked[] = [];
   const until = Date.now() + enoughSeconds * 1_000;
   for (let from = 0; from < rows.length && Date.now() < until; from += lookedAtAtOnce) {
-    const looked = await Promise.all(rows.slice(from, from + lookedAtAtOnce).map((row) => tryToLookAt(deps, row)));
-    mended += looked.filter((changed) => changed).length;
+    looked.push(...(await Promise.all(rows.slice(from, from + lookedAtAtOnce).map((row) => tryToLookAt(deps, row)))));
   }
-  return mended;
+  return {
+    mended: looked.filter((one) => one === 'MENDED').length,
+    cameThrough: looked.length === rows.length && !looked.includes('LATER'),
+  };
 }
 
-/** @param condition ends with the time that is to be of late */
 async function listed(temporal: Client, condition: string, atMost = Infinity): Promise<string[]> {
-  const since = new Date(Date.now() - recentMinutes * 60_000).toISOString();
   const callIds: string[] = [];
-  for await (const { callId } of listRuns(temporal, `${condition} > '${since}'`)) {
+  for await (const { callId } of listRuns(temporal, condition)) {
     callIds.push(callId);
     if (callIds.length === atMost) break;
   }
   return callIds;
 }
 
-async function tryToLookAt(deps: MendDeps, row: CallRow): Promise<boolean> {
+async function tryToLookAt(deps: MendDeps, row: CallRow): Promise<Looked> {
   try {
     return await lookAt(deps, row);
   } catch (error) {
     // One that cannot be looked at keeps none of the others from being mended.
     deps.log.warn({ callId: row.id, err: error }, 'waiting call not looked at; the next round will');
-    return false;
+    return 'LATER';
   }
 }
 
-/** @returns whether something was mended */
-async function lookAt(deps: MendDeps, row: CallRow): Promise<boolean> {
+async function lookAt(deps: MendDeps, row: CallRow): Promise<Looked> {
   const workflow = await workflowOfCall(deps.temporal, row.id);
   if (workflow.kind === 'RUNNING') {
-    return workflow.reset && workflow.round === row.round && wakeResetRun(deps, row, workflow.runId);
+    return workflow.reset && workflow.round === row.round ? wakeResetRun(deps, row, workflow.runId) : 'WELL';
   }
   if (isFinal(row.status)) return leaveQueue(deps, row);
   return wasWithdrawn(workflow)
@@ -99,31 +116,33 @@ async function lookAt(deps: MendDeps, row: CallRow): Promise<boolean> {
     : startAgain(deps, row, `workflow ${workflow.how}: started again`);
 }
 
-async function withdraw(deps: MendDeps, row: CallRow, reason: string): Promise<boolean> {
+async function withdraw(deps: MendDeps, row: CallRow, reason: string): Promise<Looked> {
   const changed = await change(deps, row, {
     from: ['PENDING'],
     ...withdrawal(reason),
   });
-  if (changed) deps.log.warn({ callId: row.id, reason }, 'workflow ended by others: call canceled');
-  return changed !== undefined;
+  if (changed === undefined) return 'WELL';
+  deps.log.warn({ callId: row.id, reason }, 'workflow ended by others: call canceled');
+  return 'MENDED';
 }
 
-async function startAgain(deps: MendDeps, row: CallRow, reason: string): Promise<boolean> {
+async function startAgain(deps: MendDeps, row: CallRow, reason: string): Promise<Looked> {
   const changed = await change(deps, row, {
     from: ['PENDING'],
     // In a round of its own: a first round is started once only.
     set: { handoff: 'START', handoff_at: sql`now()`, round: sql`round + 1` },
     events: [{ type: 'call.updated', reason }],
   });
-  if (changed === undefined) return false;
+  if (changed === undefined) return 'WELL';
   deps.log.warn({ callId: row.id, reason }, 'workflow ended with its call waiting: started again');
   deps.starter.handOffSoon(changed);
-  return true;
+  return 'MENDED';
 }
 
-async function leaveQueue(deps: MendDeps, row: CallRow): Promise<boolean> {
+async function leaveQueue(deps: MendDeps, row: CallRow): Promise<Looked> {
   const events = [{ type: 'call.updated', reason: 'left the queue: its workflow had been ended' }] as const;
-  return (await change(deps, row, { from: [row.status], set: {}, events }, { onlyFromQueue: true })) !== undefined;
+  const left = await change(deps, row, { from: [row.status], set: {}, events }, { onlyFromQueue: true });
+  return left === undefined ? 'WELL' : 'MENDED';
 }
 
 /**

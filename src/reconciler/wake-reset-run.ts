@@ -8,21 +8,23 @@ import { findAttempt } from '../store/attempts';
 import { tellOnce } from '../store/calls';
 import type { AttemptRow, CallRow, Database } from '../store/database';
 import { findReport } from '../store/provider-reports';
+import type { Looked } from './mend-waiting-calls';
 
 /**
  * A workflow that an operator reset to the midst of a run carries on with that run's attempt. Where the attempt has ended
  * since, by the record, its slot or its report would be waited for in vain: the run is told, and comes to its end.
  *
- * @returns whether it was told now; told before, it is told again and not counted
+ * @returns MENDED where it was told now; told before, it is told again and not counted. LATER for a run that has not begun
  */
 export async function wakeResetRun(
   deps: { db: Database; temporal: Client },
   call: CallRow,
   runId: string,
-): Promise<boolean> {
+): Promise<Looked> {
   const attempt = await attemptOfRun(deps, call.id);
   // None by the record: the run is about to join the queue.
-  if (attempt?.ended_at == null) return false;
+  if (attempt === undefined) return 'LATER';
+  if (attempt.ended_at === null) return 'WELL';
   const reason = 'workflow reset to before its attempt had ended: told of its end';
   const first = await tellOnce(deps.db, call.id, `reset-run-woken/${runId}`, reason);
 
@@ -31,7 +33,7 @@ export async function wakeResetRun(
   const granted: SlotGranted = { attemptId: attempt.id, slot: attempt.slot ?? 1 };
   await handle.signal(signalNames.slotGranted, granted);
   await handle.signal(signalNames.callReported, await reportOf(deps.db, attempt));
-  return first;
+  return first ? 'MENDED' : 'WELL';
 }
 
 async function attemptOfRun(deps: { db: Database; temporal: Client }, callId: string): Promise<AttemptRow | undefined> {

@@ -6,18 +6,23 @@ import type { CallRow, Database, DatabaseTransaction } from './database';
 
 /** What the reconciler asks the record about attempts that their workflow may have left behind. */
 
-/** An attempt in progress, with the run that began it. */
-export interface LiveAttempt {
-  attemptId: string;
+/** A call's attempt by the run that queued for it. */
+export interface QueuedRun {
   callId: string;
-  round: number;
   runId: string;
+  queuedAt: Date;
+}
+
+/** An attempt in progress, with the run that began it. */
+export interface LiveAttempt extends QueuedRun {
+  attemptId: string;
+  round: number;
 }
 
 export async function listLiveAttempts(db: Database): Promise<LiveAttempt[]> {
   return db
     .selectFrom('attempts')
-    .select(['id as attemptId', 'call_id as callId', 'round', 'run_id as runId'])
+    .select(['id as attemptId', 'call_id as callId', 'round', 'run_id as runId', 'queued_at as queuedAt'])
     .where('started_at', 'is not', null)
     .where('ended_at', 'is', null)
     .execute();
@@ -142,13 +147,10 @@ export async function samplePendingCalls(db: Database, size: number): Promise<st
 }
 
 /** @returns the run that each of the calls waits in the queue for, of those that do */
-export async function listWaitingRuns(
-  db: Database,
-  callIds: readonly string[],
-): Promise<Pick<LiveAttempt, 'callId' | 'runId'>[]> {
+export async function listWaitingRuns(db: Database, callIds: readonly string[]): Promise<QueuedRun[]> {
   return db
     .selectFrom('attempts')
-    .select(['call_id as callId', 'run_id as runId'])
+    .select(['call_id as callId', 'run_id as runId', 'queued_at as queuedAt'])
     .where('call_id', '=', anyOf(callIds))
     .where('started_at', 'is', null)
     .where('ended_at', 'is', null)

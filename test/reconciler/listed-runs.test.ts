@@ -60,3 +60,30 @@ test("where Temporal's list cannot be read, an orphan is found all the same", as
   expect(await carrier.activities.endOrphanedAttempts()).toBe(1);
   expect(await carrier.call(id)).toMatchObject({ status: 'CANCELED' });
 });
+
+test('what closed is looked for since the look that came through last, and from there again after one that did not', async () => {
+  const listed = jest.spyOn(service(), 'listWorkflowExecutions');
+  const look = async (): Promise<{ mended: number; minutesBack: number }> => {
+    listed.mockClear();
+    const [at, mended] = [Date.now(), await carrier.activities.mendWaitingCalls()];
+    const queries = listed.mock.calls.map(([request]) => (request as { query: string }).query);
+    const since = queries.map((query) => /'Terminated' AND CloseTime > '(.*)'/.exec(query)?.[1] ?? '').join('');
+    return { mended, minutesBack: Math.round((at - Date.parse(since)) / 60_000) };
+  };
+  expect(await look()).toEqual({ mended: 0, minutesBack: 15 });
+
+  const now = jest.spyOn(Date, 'now');
+  const pass = (minutes: number, from = Date.now()) => now.mockImplementation(() => from + minutes * 60_000);
+  pass(5);
+  expect(await look()).toEqual({ mended: 0, minutesBack: 7 });
+
+  for (let slot = 1; slot <= 2; slot++) await carrier.attemptOnTheLine(await carrier.place());
+  const id = await carrier.place();
+  await carrier.untilWaiting(id);
+  await carrier.workflow(id).terminate('by the test');
+  const asked = jest.spyOn(service(), 'describeWorkflowExecution').mockRejectedValue(new Error('by the test'));
+  expect(await look()).toEqual({ mended: 0, minutesBack: 2 });
+  asked.mockRestore();
+  pass(3);
+  expect(await look()).toEqual({ mended: 1, minutesBack: 5 });
+});

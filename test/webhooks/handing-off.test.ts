@@ -208,7 +208,9 @@ test('a look at overdue deliveries leaves alone those whose workflow runs, and c
     .set({ started_at: new Date(0) })
     .execute();
   const unlisted = Object.create(client, {
-    workflow: { value: { getHandle: client.workflow.getHandle.bind(client.workflow), list: () => [] } },
+    workflowService: {
+      value: { listWorkflowExecutions: () => Promise.resolve({ executions: [], nextPageToken: new Uint8Array() }) },
+    },
   }) as typeof client;
   const look = mendDeliveries({ db: webhooks.db, temporal: unlisted, log });
   expect([await look(), await look(), await look()]).toEqual([0, 1, 0]);
