@@ -7,7 +7,7 @@ import { findAttemptInCall, joinQueue } from '../../src/store/attempts';
 import { openDatabase, type Database } from '../../src/store/database';
 import { claimSlot, recordOnTheLine } from '../../src/store/dials';
 import { markDelivered } from '../../src/store/provider-reports';
-import { readTurn } from '../../src/store/turns';
+import { readTurns } from '../../src/store/turns';
 import { ours, type Book } from '../book';
 import type { Figure } from '../figure';
 import { callAt } from '../requests';
@@ -85,12 +85,12 @@ async function carryOne(
   await timed('queue joined', () => joinQueue(db, { ...ids, runId: randomUUID(), runNumber: 1 }));
   await timed('slot claimed', () => claimSlot(db, { ...ids, slot }));
   await timed('on the line', () => recordOnTheLine(db, ids, externalCallId));
-  await timed('turn read', () => readTurn(db, attemptId));
+  await timed('turn read', () => readTurns(db, [attemptId]));
   const end = { status: 'COMPLETED', durationSec: 1, failureReason: null, completedAt: new Date() } as const;
   const attempt = await timed('attempt found', () => findAttemptInCall(db, attemptId));
   const ended = attempt && (await timed('ended', () => recordCompleted(db, attempt, { externalCallId, ...end })));
   if (ended === undefined) throw new Error(`call ${callId} did not end`);
-  await timed('report marked', () => markDelivered(db, attemptId));
+  await timed('report marked', () => markDelivered(db, [attemptId]));
 }
 
 function newCall(index: number, firstNumber: number): NewCall {

@@ -23,7 +23,7 @@ import {
 } from '../store/dials';
 import { findReport } from '../store/provider-reports';
 import type { ActivityDeps } from '.';
-import { measureTurn } from './measure-turn';
+import { turnMeter } from './measure-turn';
 import type { Line, Over } from './steps';
 
 /**
@@ -35,6 +35,7 @@ import type { Line, Over } from './steps';
  */
 export function dial(deps: ActivityDeps) {
   const { db, semaphore } = deps;
+  const measureTurn = turnMeter(deps);
   return async (input: AttemptIds & { slot: number; late?: boolean }): Promise<Line> => {
     const askedFrom = performance.now();
     const claim = await claimSlot(db, input);
@@ -56,12 +57,9 @@ export function dial(deps: ActivityDeps) {
         break;
     }
     const begun = claim.begun && { row: claim.begun, until: askedFrom + lookHoldsMilliseconds };
-    // Side by side: the record has the slot, and the request need not wait for Redis to hear of it, nor for a metric.
-    const steps = [
-      placeOnLine(deps, input, begun),
-      confirmSlot(deps, input, claim),
-      begun ? measureTurn(db, input.attemptId) : Promise.resolve(),
-    ] as const;
+    if (begun) void measureTurn(input.attemptId);
+    // Side by side: the record has the slot, and the request need not wait for Redis to hear of it.
+    const steps = [placeOnLine(deps, input, begun), confirmSlot(deps, input, claim)] as const;
     await Promise.allSettled(steps);
     const [line] = await Promise.all(steps);
     return line;

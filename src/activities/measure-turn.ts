@@ -1,8 +1,10 @@
 import { Histogram } from 'prom-client';
 
+import { gather } from '../store/gather';
+import type { Logger } from '../log';
 import { registry, waitBuckets } from '../metrics';
 import type { Database } from '../store/database';
-import { readTurn } from '../store/turns';
+import { readTurns } from '../store/turns';
 
 const waitSeconds = new Histogram({
   name: 'orchestrator_slot_wait_seconds',
@@ -18,10 +20,18 @@ const handoverSeconds = new Histogram({
   registers: [registry],
 });
 
-/** How long the attempt that has just begun waited, and how long its slot did. */
-export async function measureTurn(db: Database, attemptId: string): Promise<void> {
-  const turn = await readTurn(db, attemptId);
-  if (turn === undefined) return;
-  waitSeconds.observe(turn.waitedSeconds);
-  if (turn.slotIdleSeconds !== null) handoverSeconds.observe(turn.slotIdleSeconds);
+const gatherMilliseconds = 500;
+
+/** @returns what measures, a moment later, how long an attempt that has just begun waited, and how long its slot did */
+export function turnMeter({ db, log }: { db: Database; log: Logger }): (attemptId: string) => Promise<void> {
+  return gather(gatherMilliseconds, async (attemptIds: readonly string[]) => {
+    try {
+      for (const { waitedSeconds, slotIdleSeconds } of await readTurns(db, attemptIds)) {
+        waitSeconds.observe(waitedSeconds);
+        if (slotIdleSeconds !== null) handoverSeconds.observe(slotIdleSeconds);
+      }
+    } catch (err) {
+      log.warn({ err, attempts: attemptIds.length }, 'how long attempts waited is missing in the metrics');
+    }
+  });
 }

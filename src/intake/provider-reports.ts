@@ -4,6 +4,7 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 
 import { workflowId } from '../call/names';
 import { signalNames, type CallReported } from '../call/workflow-messages';
+import { gather } from '../store/gather';
 import { nextDialMilliseconds } from '../slots/signal-grants';
 import { findAttempt, findAttemptByExternalCallId, findAttemptInCall, type AttemptInCall } from '../store/attempts';
 import type { AttemptRow, Database } from '../store/database';
@@ -12,6 +13,15 @@ import { inCall, SpanKind } from '../tracing';
 import { endCompleted, type EndDeps, type Ending } from './end-completed';
 
 const briefMilliseconds = 1_000;
+
+/** What notes that an attempt's workflow was told of its report. */
+export type MarkDelivered = (attemptId: string) => Promise<void>;
+
+const gatherMilliseconds = 200;
+
+/** For a process that has many in hand: those of a moment are noted together. */
+export const markingTogether = (db: Database): MarkDelivered =>
+  gather(gatherMilliseconds, (attemptIds: readonly string[]) => markDelivered(db, attemptIds));
 
 /** An attempt that a report came of. */
 export interface Reported {
@@ -71,7 +81,7 @@ function endAtOnce(deps: EndDeps, attempt: AttemptInCall, report: ProviderReport
 export async function actOnReport(
   deps: EndDeps,
   { attempt, report, ending }: Reported,
-  stopping?: AbortSignal,
+  { stopping, mark }: { stopping?: AbortSignal; mark?: MarkDelivered } = {},
 ): Promise<void> {
   if (!report) return;
   const handedOver = await ending?.handedOver.catch((error: unknown) => {
@@ -83,7 +93,7 @@ export async function actOnReport(
   if (ending && !wasBrief(ending.attempt)) {
     await pause(nextDialMilliseconds, undefined, { signal: stopping }).catch(() => undefined);
   }
-  await deliver(deps, ending?.attempt ?? attempt, report, { concluded: handedOver !== undefined });
+  await deliver(deps, ending?.attempt ?? attempt, report, { concluded: handedOver !== undefined, mark });
 }
 
 function wasBrief({ started_at, ended_at }: AttemptRow): boolean {
@@ -111,7 +121,11 @@ async function deliver(
   { db, temporal }: { db: Database; temporal: Client },
   attempt: AttemptRow,
   report: ProviderReport,
-  { late = false, concluded = false }: { late?: boolean; concluded?: boolean },
+  {
+    late = false,
+    concluded = false,
+    mark = (attemptId) => markDelivered(db, [attemptId]),
+  }: { late?: boolean; concluded?: boolean; mark?: MarkDelivered | undefined },
 ): Promise<boolean> {
   let told = false;
   // Completed by the record, and perhaps ahead of its workflow: such a call does not go on in another run.
@@ -135,6 +149,6 @@ async function deliver(
       if (!(error instanceof WorkflowNotFoundError)) throw error;
     }
   }
-  await markDelivered(db, attempt.id);
+  await mark(attempt.id);
   return told;
 }

@@ -2,7 +2,7 @@ import { requireKeysBeyondLoopback, requireUsableKey, warnOfKnownSecrets } from 
 import { createApp } from '../api/app';
 import { listen, type ListeningServer } from '../api/server';
 import type { Config } from '../config';
-import { actOnReport, receiveReport } from '../intake/provider-reports';
+import { actOnReport, markingTogether, receiveReport } from '../intake/provider-reports';
 import { ReportsInHand } from '../intake/reports-in-hand';
 import { Starter } from '../intake/starter';
 import { openRedis } from '../slots/redis';
@@ -26,10 +26,11 @@ async function openApi({ config, log }: RoleContext): Promise<RunningRole> {
   const checks = openDependencyChecks(config, log, { db, temporal, redis });
   const stopping = new AbortController();
   const ending = { db, temporal, semaphore, log };
+  const asApi = { stopping: stopping.signal, mark: markingTogether(db) };
   const reports = new ReportsInHand(
     {
       receive: (report, namedAttemptId) => receiveReport(ending, report, namedAttemptId),
-      act: (reported) => actOnReport(ending, reported, stopping.signal),
+      act: (reported) => actOnReport(ending, reported, asApi),
     },
     log,
   );

@@ -2,6 +2,7 @@ import { sql, type QueryCreator, type RawBuilder, type Selectable } from 'kysely
 
 import type { AttemptEnd } from '../call/attempt-end';
 import type { ReportStatus } from '../call/call';
+import { anyOf } from './any-of';
 import type { Given } from './built-once';
 import type { Database, DatabaseTransaction, ProviderReportsTable, Schema } from './database';
 
@@ -113,11 +114,12 @@ export async function listReports(
     .execute();
 }
 
-export async function markDelivered(db: Database, attemptId: string): Promise<void> {
+/** The attempts' workflows have been told of their reports. */
+export async function markDelivered(db: Database, attemptIds: readonly string[]): Promise<void> {
   await db
     .updateTable('provider_reports')
     .set({ delivered_at: sql`now()` })
-    .where('attempt_id', '=', attemptId)
+    .where('attempt_id', '=', anyOf(attemptIds))
     .where('delivered_at', 'is', null)
     .execute();
 }

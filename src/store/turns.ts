@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 
+import { anyOf } from './any-of';
 import type { Database } from './database';
 
 export interface Turn {
@@ -12,8 +13,8 @@ export interface Turn {
   slotIdleSeconds: number | null;
 }
 
-/** How an attempt that has begun came by its slot, by PostgreSQL's clock. */
-export async function readTurn(db: Database, attemptId: string): Promise<Turn | undefined> {
+/** How attempts that have begun came by their slots, by PostgreSQL's clock. */
+export async function readTurns(db: Database, attemptIds: readonly string[]): Promise<Turn[]> {
   const { rows } = await sql<Turn>`
     select extract(epoch from began.started_at - began.queued_at)::double precision as "waitedSeconds",
            extract(epoch from began.started_at - last.ended_at)::double precision as "slotIdleSeconds"
@@ -24,6 +25,6 @@ export async function readTurn(db: Database, attemptId: string): Promise<Turn | 
            and ended_at >= began.queued_at and ended_at <= began.started_at
            and ended_at >= coalesce((select resumed_at from control), '-infinity')
       ) as last on true
-     where began.id = ${attemptId} and began.started_at is not null`.execute(db);
-  return rows[0];
+     where began.id = ${anyOf(attemptIds)} and began.started_at is not null`.execute(db);
+  return rows;
 }

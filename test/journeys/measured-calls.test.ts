@@ -61,10 +61,15 @@ async function sendRequest(): Promise<void> {
 test('each process tells in one scrape what it measures, and the worker what Temporal’s SDK measures as well', async () => {
   await carryOut(6);
   await sendRequest();
-  const [api, worker, bridge] = await Promise.all(
-    [urls.api, urls.worker, urls.bridge].map(async (url) => readScrape(await scrape(url))),
-  );
   const [ended, begun] = ['orchestrator_attempts_total', 'orchestrator_slot_wait_seconds_count'];
+  const scrapes = () =>
+    Promise.all([urls.api, urls.worker, urls.bridge].map(async (url) => readScrape(await scrape(url))));
+  // How long an attempt waited is measured a moment after it began.
+  await waitUntil('each turn is measured', async () => {
+    const [ofApi, ofWorker] = await scrapes();
+    return sumOf([...ofApi!, ...ofWorker!], ended)! <= (sumOf(ofWorker!, begun) ?? 0);
+  });
+  const [api, worker, bridge] = await scrapes();
 
   expect(sumOf(api!, 'orchestrator_calls')).toBeGreaterThanOrEqual(7);
   expect(sumOf(api!, 'orchestrator_slots_limit')).toBe(2);

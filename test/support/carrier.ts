@@ -203,7 +203,7 @@ export class Carrier {
     };
     const reported = await this.receive(report, attempt.id);
     if (reported === undefined) throw new Error(`no attempt ${attempt.id}`);
-    const acting = actOnReport(this.endDeps, reported, this.closing.signal);
+    const acting = actOnReport(this.endDeps, reported, { stopping: this.closing.signal });
     this.reports.add(acting);
     await acting.finally(() => this.reports.delete(acting));
   }
