@@ -16,6 +16,8 @@ export interface BareResult {
   perSecond: number;
   /** Of some that were carried, evenly apart. */
   workflowIds: string[];
+  /** Of one that was carried by itself, with a task for each of its steps. */
+  aloneId: string;
 }
 
 const startsAtOnce = 16;
@@ -31,10 +33,11 @@ runOnce(async ({ address, calls, warmUpCalls, slots, sampled }: BareInput): Prom
   const startedAt = performance.now();
   await carry(line, calls);
   const perSecond = (calls / (performance.now() - startedAt)) * 1_000;
+  const aloneId = await line.carryAlone();
   await line.close();
   const apart = calls / sampled;
   const workflowIds = Array.from({ length: sampled }, (_, index) => line.idOf(warmUpCalls + Math.floor(index * apart)));
-  return { perSecond, workflowIds };
+  return { perSecond, workflowIds, aloneId };
 });
 
 async function carry(line: BareLine, count: number): Promise<void> {
