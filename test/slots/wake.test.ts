@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto';
 
-import { Client } from '@temporalio/client';
-
 import { workflowId } from '../../src/call/names';
 import { attemptIdQuery } from '../../src/call/workflow-messages';
 import { longQueue } from '../../src/slots/semaphore';
@@ -12,30 +10,15 @@ import { SlotsUnderTest, type Attempt } from './slots-under-test';
 
 let slots: SlotsUnderTest;
 let temporal: TestNamespace;
-const queried: { workflow: string; query: string; answer: Promise<unknown> }[] = [];
-let client: Client;
 
 beforeAll(async () => {
   [slots, temporal] = await Promise.all([SlotsUnderTest.open(), createTestNamespace()]);
-  client = new Client({
-    connection: temporal.client.connection,
-    namespace: temporal.namespace,
-    interceptors: {
-      workflow: [
-        {
-          query: (input, next) => {
-            const answer = next(input);
-            queried.push({ workflow: input.workflowExecution.workflowId, query: input.queryType, answer });
-            return answer;
-          },
-        },
-      ],
-    },
-  });
 });
 afterAll(() => Promise.all([slots.close(), temporal.close()]));
 
 test('in a long queue, whoever is about to come to the front is asked for its attempt, once', async () => {
+  const { client } = temporal;
+  const asked = jest.spyOn(client.workflowService, 'queryWorkflow');
   const semaphore = await slots.ready(1);
   const [holder, ...queue] = (await slots.waiting(longQueue + 3)) as [Attempt, ...Attempt[]];
   const [next, , ahead] = queue as [Attempt, Attempt, Attempt];
@@ -46,10 +29,12 @@ test('in a long queue, whoever is about to come to the front is asked for its at
   }
 
   expect(await giveBack({ temporal: client, semaphore }, holder)).toBe(1);
-  await waitUntil('it is asked', () => queried.length > 0);
+  await waitUntil('it is asked', () => asked.mock.calls.length > 0);
   // The queue is no longer long.
   expect(await giveBack({ temporal: client, semaphore }, next)).toBe(1);
   // Else it would be tried again when the connection is closed; and by then a second question would have been asked.
-  await Promise.allSettled(queried.map(({ answer }) => answer));
-  expect(queried).toMatchObject([{ workflow: workflowId(ahead.callId), query: attemptIdQuery }]);
+  await Promise.allSettled(asked.mock.results.map(({ value }) => value as Promise<unknown>));
+  expect(asked.mock.calls).toMatchObject([
+    [{ execution: { workflowId: workflowId(ahead.callId) }, query: { queryType: attemptIdQuery } }],
+  ]);
 });
