@@ -1,9 +1,9 @@
 import { Histogram } from 'prom-client';
 
-import { gather } from '../store/gather';
 import type { Logger } from '../log';
 import { registry, waitBuckets } from '../metrics';
 import type { Database } from '../store/database';
+import { gather } from '../store/gather';
 import { readTurns } from '../store/turns';
 
 const waitSeconds = new Histogram({

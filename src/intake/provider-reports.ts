@@ -4,10 +4,10 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 
 import { workflowId } from '../call/names';
 import { signalNames, type CallReported } from '../call/workflow-messages';
-import { gather } from '../store/gather';
 import { nextDialMilliseconds } from '../slots/signal-grants';
 import { findAttempt, findAttemptByExternalCallId, findAttemptInCall, type AttemptInCall } from '../store/attempts';
 import type { AttemptRow, Database } from '../store/database';
+import { gather } from '../store/gather';
 import { findReport, markDelivered, storeReport, type ProviderReport } from '../store/provider-reports';
 import { inCall, SpanKind } from '../tracing';
 import { endCompleted, type EndDeps, type Ending } from './end-completed';
@@ -77,6 +77,7 @@ function endAtOnce(deps: EndDeps, attempt: AttemptInCall, report: ProviderReport
  * to the call's workflow, and to the reconciler.
  *
  * @param stopping the process is about to end: what can wait a moment does not
+ * @param mark by itself a statement at once
  */
 export async function actOnReport(
   deps: EndDeps,
