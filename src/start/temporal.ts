@@ -40,8 +40,8 @@ export function openTemporalClient(
 
 /**
  * The client keeps what belongs to a request, as the namespace's header, in an AsyncLocalStorage while it makes it. From the
- * first one on Node 20 runs a hook for each promise of the process, and `POST /calls` takes an eighth more of the API
- * (docs/decisions/0031-no-hook-on-each-promise.md). A request is made within one synchronous call, which needs no hook.
+ * first one on Node 20 runs a hook for each promise of the process, and `POST /calls` takes a twentieth more of the
+ * API (docs/decisions/0031-no-hook-on-each-promise.md). A request is made within one synchronous call, which needs no hook.
  */
 function keepContextsSynchronous(contexts: AsyncLocalStorage<CallContext>): void {
   let current: CallContext | undefined;

@@ -65,11 +65,11 @@ test('each process tells in one scrape what it measures, and the worker what Tem
   const scrapes = () =>
     Promise.all([urls.api, urls.worker, urls.bridge].map(async (url) => readScrape(await scrape(url))));
   // How long an attempt waited is measured a moment after it began.
-  await waitUntil('each turn is measured', async () => {
-    const [ofApi, ofWorker] = await scrapes();
-    return sumOf([...ofApi!, ...ofWorker!], ended)! <= (sumOf(ofWorker!, begun) ?? 0);
+  const [api, worker, bridge] = await waitUntil('each turn is measured', async () => {
+    const all = await scrapes();
+    const [ofApi, ofWorker] = all;
+    return sumOf([...ofApi!, ...ofWorker!], ended)! <= (sumOf(ofWorker!, begun) ?? 0) && all;
   });
-  const [api, worker, bridge] = await scrapes();
 
   expect(sumOf(api!, 'orchestrator_calls')).toBeGreaterThanOrEqual(7);
   expect(sumOf(api!, 'orchestrator_slots_limit')).toBe(2);
