@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 
 import { InfraError } from '../infra/infra-error';
+import { roleEnvironment } from '../infra/supervised-role';
 import { pickFreePorts } from '../infra/tcp-port';
 import { waitUntil } from '../infra/wait-until';
 import type { Child } from './children';
@@ -81,7 +82,7 @@ export class Service {
   /** One process of a role. @param index among those of its role */
   async run(role: Role, index = 0): Promise<Child> {
     const port = this.ports[index] ?? 0;
-    const env = { ...this.settings, PORT: String(port), PUBLIC_BASE_URL: this.urls[index] ?? '' };
+    const env = { ...roleEnvironment, ...this.settings, PORT: String(port), PUBLIC_BASE_URL: this.urls[index] ?? '' };
     const name = index === 0 ? role : `${role}-${index + 1}`;
     const child = await this.stage.children.startReady({ name, script: scripts[role], env });
     this.roles.push({ role, name, child });
