@@ -30,11 +30,12 @@ async function getOnTheLine(run: RunOfAttempt): Promise<{ over: PlaceCallResult 
     if ('over' in turn) return turn;
 
     run.tell(`slot ${turn.slot}, dialling`);
-    run.showStatus('IN_PROGRESS');
     const line = await dial({ ...run.ids, ...turn });
     switch (line.kind) {
       case 'ON_THE_LINE':
         run.tell(`slot ${turn.slot}, on the line`);
+        // What has ended by now is shown by its end: each showing is a write to Temporal's list.
+        if (run.report === undefined) run.showStatus('IN_PROGRESS');
         return {};
       case 'NOT_PLACED':
         return { end: line.end };
@@ -47,7 +48,6 @@ async function getOnTheLine(run: RunOfAttempt): Promise<{ over: PlaceCallResult 
       case 'SLOT_LOST':
         break;
     }
-    run.showStatus('PENDING');
   }
 }
 

@@ -37,6 +37,16 @@ test('there are histories to replay', () => {
   expect(names.length).toBeGreaterThanOrEqual(8);
 });
 
+test.each([
+  ['completed.json', ['PENDING', 'IN_PROGRESS', 'COMPLETED']],
+  ['reported-before-the-answer.json', ['PENDING', 'COMPLETED']],
+  ['refused.json', ['PENDING', 'FAILED']],
+])('the list shows a call as IN_PROGRESS once it is on the line, not one that has ended by then: %s', (name, shown) => {
+  const values = JSON.stringify(recorded(name)).matchAll(/"CallStatus":\{.*?"data":"(.+?)"/g);
+  const statuses = [...values].map(([, data = '']) => JSON.parse(Buffer.from(data, 'base64').toString()) as string);
+  expect(statuses).toEqual(shown);
+});
+
 /** A change of the workflow that breaks this breaks calls in progress on the day it is deployed. */
 test.each(names)('the workflow of today replays %s', (name) => replay(recorded(name)));
 
