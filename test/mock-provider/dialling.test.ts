@@ -18,11 +18,15 @@ afterEach(() => provider.close());
 
 describe('a dial', () => {
   it('is accepted, shows as in progress, and then shows its end', async () => {
+    let seconds = Infinity;
     provider = await startProvider({
-      decide: () => ({ outcome: 'BUSY', seconds: 0.1, failureReason: 'The line was busy' }),
+      decide: () => ({ outcome: 'BUSY', seconds, failureReason: 'The line was busy' }),
     });
-    const callId = await provider.place(request(), 'attempt-1');
-    expect(await provider.look(callId)).toEqual({ callId, status: 'IN_PROGRESS' });
+    const live = await provider.place(request(), 'attempt-1');
+    expect(await provider.look(live)).toEqual({ callId: live, status: 'IN_PROGRESS' });
+
+    seconds = 0.1;
+    const callId = await provider.place(request(), 'attempt-2');
     await until('the call ends', async () => (await provider.look(callId))['status'] === 'BUSY');
     expect(await provider.look(callId)).toEqual({
       callId,

@@ -67,6 +67,10 @@ export class Invariants {
       this.unseen.grants.clear();
     }
     if (!this.broken) {
+      // A slot that was given back takes with it that its grant was lost: the next one is noted anew.
+      for (const id of this.unseen.grants) {
+        if (state.slots.get(id) !== this.last?.slots.get(id)) this.unseen.grants.delete(id);
+      }
       this.checkGrants(this.last, state, record);
       this.checkRedis(state);
       this.checkNothingForgotten(state, record);

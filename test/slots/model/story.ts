@@ -73,6 +73,15 @@ const paused: Step[] = [
   { kind: 'GO_ON', whose: 0, fate: 'DONE' },
   { kind: 'END', whose: 0, fate: 'DONE' },
 ];
+/** A grant that is no more noted was heard of all the same, given back for a pause, and its attempt waits anew. */
+export const givenBack: Step[] = [
+  { kind: 'ENQUEUE', priority: 3, fate: 'DONE' },
+  { kind: 'LOSE', what: 'unclaimed' },
+  { kind: 'SWITCH', to: 'PAUSE', fate: 'CRASHED' },
+  { kind: 'GO_ON', whose: 0, fate: 'DONE' },
+  { kind: 'GO_ON', whose: 0, fate: 'DONE' },
+  { kind: 'AUDIT' },
+];
 /** Redis comes back with what it had a moment ago. */
 const restarted = fc
   .array(anyStep, { minLength: 1, maxLength: 4 })
