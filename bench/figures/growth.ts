@@ -68,10 +68,13 @@ async function letWait(stage: Stage, service: Service, level: number): Promise<v
   );
 }
 
+/** Once all have stopped moving V8 marks and compacts its heaps, which takes the worker a few hundredths of a core. */
+const heapSettledSeconds = 90;
+
 /** Calls that a round before this one has posted are started for a while after. */
 async function untilNothingMoves(stage: Stage, service: Service): Promise<void> {
   await service.until('each call that is PENDING waits', ({ PENDING, slots: { waiting } }) => waiting >= PENDING);
-  await pause(stage.quick ? 3_000 : 30_000, undefined, { signal: stage.signal });
+  await pause(stage.quick ? 3_000 : heapSettledSeconds * 1_000, undefined, { signal: stage.signal });
 }
 
 async function measureAt(stage: Stage, service: Service, book: Book, level: number, measured: number): Promise<void> {
