@@ -13,7 +13,7 @@ import { runLoad, watchCores } from '../systems';
 
 const figure = 'orchestration';
 const slots = 30;
-/** The first half minute is what V8 has yet to compile, of ours more than of the bare one's. */
+/** In the first half minute V8 has yet to compile what it runs, and ours is more to compile than the bare one. */
 const warmUpCalls = 1_000;
 const sampledCalls = 40;
 

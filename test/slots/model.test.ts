@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-import { givenBack, story } from './model/story';
+import { givenBack, putOutAtOnce, story } from './model/story';
 import { World } from './model/world';
 import { SlotsUnderTest } from './slots-under-test';
 
@@ -27,7 +27,10 @@ test(
       }),
       {
         numRuns: runs,
-        examples: [[1, givenBack]],
+        examples: [
+          [1, givenBack],
+          [1, putOutAtOnce],
+        ],
         interruptAfterTimeLimit: timeLimitMs,
         ...(seed !== undefined && { seed: Number(seed) }),
       },

@@ -11,6 +11,8 @@ export class Invariants {
   private last: State | undefined;
   /** Sent back to the head of the queue by another's confirm. */
   private readonly putOut = new Set<string>();
+  /** Told of a grant in the step that is under way: of several operations, a later one may have put it out again. */
+  private readonly toldNow = new Set<string>();
   /** Redis lost something that it sees by itself: its state counts again once it is whole. */
   private broken = false;
   /** What Redis lost unseen: places in the queue, and that grants are unclaimed. The audit sees it. */
@@ -25,6 +27,10 @@ export class Invariants {
   /** Who waits, is not at the head by another's confirm, and should be served in turn. */
   inTurn(ids: readonly string[]): string[] {
     return this.lives.inTurn(ids.filter((id) => !this.putOut.has(id)));
+  }
+
+  told(attemptId: string): void {
+    this.toldNow.add(attemptId);
   }
 
   /** @param before what Redis had until then */
@@ -76,6 +82,7 @@ export class Invariants {
       this.checkNothingForgotten(state, record);
       this.last = state;
     }
+    this.toldNow.clear();
     expect(new Set(record.values()).size).toBe(record.size);
     const limits = [...record].map(([id, slot]) => this.lives.get(id).givenUnder.get(slot) ?? 0);
     expect(record.size).toBeLessThanOrEqual(Math.max(0, ...limits));
@@ -133,6 +140,7 @@ export class Invariants {
     for (const [id, slot] of before?.slots ?? []) {
       if ((state.held.get(slot) ?? id) !== id && this.lives.get(id).stage.at !== 'OVER') this.putOut.add(id);
     }
+    for (const id of state.queue.filter((waiting) => this.toldNow.has(waiting))) this.putOut.add(id);
     for (const life of this.lives.all()) {
       this.noteLimit(life, state);
       const slot = state.slots.get(life.id);

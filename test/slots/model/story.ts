@@ -82,6 +82,20 @@ export const givenBack: Step[] = [
   { kind: 'GO_ON', whose: 0, fate: 'DONE' },
   { kind: 'AUDIT' },
 ];
+/** The audit gives one the slot of an attempt that has ended, and another, that has claimed it, puts that one out again. */
+export const putOutAtOnce: Step[] = [
+  { kind: 'ENQUEUE', priority: 3, fate: 'CRASHED' },
+  { kind: 'ENQUEUE', priority: 3, fate: 'DONE' },
+  { kind: 'LOSE', what: 'ALL' },
+  { kind: 'GO_ON', whose: 1, fate: 'DONE' },
+  { kind: 'GO_ON', whose: 1, fate: 'DONE' },
+  { kind: 'END', whose: 0, fate: 'CRASHED' },
+  { kind: 'GO_ON', whose: 0, fate: 'CRASHED' },
+  { kind: 'ENQUEUE', priority: 1, fate: 'CRASHED' },
+  { kind: 'ENQUEUE', priority: 1, fate: 'DONE' },
+  { kind: 'PASS_TIME', seconds: 6 },
+  { kind: 'AUDIT' },
+];
 /** Redis comes back with what it had a moment ago. */
 const restarted = fc
   .array(anyStep, { minLength: 1, maxLength: 4 })

@@ -50,6 +50,7 @@ export class World {
         signal: (_: string, { attemptId, slot }: SlotGranted) => {
           const life = this.lives.get(attemptId);
           expect(id).toBe(workflowId(life.attempt.callId));
+          this.invariants.told(attemptId);
           if (life.stage.at === 'OVER') return Promise.reject(new WorkflowNotFoundError('gone', id, undefined));
           if (life.stage.at === 'WAITING') this.grant(life, slot);
           else life.told = slot;
