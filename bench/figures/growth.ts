@@ -17,6 +17,8 @@ const slots = 30;
 const batchSize = 1_000;
 /** A minute of them. */
 const handOvers = { full: 90, quick: 10 };
+/** Right after the last movement V8 marks and compacts its heaps, which takes the worker some hundredths of a core. */
+const settleSeconds = { full: 90, quick: 3 };
 const postsPerSecond = 50;
 const idleCores = 0.03;
 const times = 1.3;
@@ -68,13 +70,11 @@ async function letWait(stage: Stage, service: Service, level: number): Promise<v
   );
 }
 
-/** Once all have stopped moving V8 marks and compacts its heaps, which takes the worker a few hundredths of a core. */
-const heapSettledSeconds = 90;
-
 /** Calls that a round before this one has posted are started for a while after. */
 async function untilNothingMoves(stage: Stage, service: Service): Promise<void> {
   await service.until('each call that is PENDING waits', ({ PENDING, slots: { waiting } }) => waiting >= PENDING);
-  await pause(stage.quick ? 3_000 : heapSettledSeconds * 1_000, undefined, { signal: stage.signal });
+  const seconds = stage.quick ? settleSeconds.quick : settleSeconds.full;
+  await pause(seconds * 1_000, undefined, { signal: stage.signal });
 }
 
 async function measureAt(stage: Stage, service: Service, book: Book, level: number, measured: number): Promise<void> {
