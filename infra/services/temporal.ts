@@ -54,6 +54,9 @@ function serverArguments(settings: InfraSettings, places: Places, data: string):
     ...['--db-filename', join(data, 'temporal.db'), '--log-level', 'warn'],
     // Readers no longer wait for the writer; a killed server still loses nothing that it acknowledged.
     ...['--sqlite-pragma', 'journal_mode=wal', '--sqlite-pragma', 'synchronous=1'],
+    // All requests share one connection, and stand still while it copies its log, 40 MB of it in place of 4, to the file.
+    // The pages of the list's indexes are then written once for many calls.
+    ...['--sqlite-pragma', 'wal_autocheckpoint=10000'],
     ...dynamicConfigArguments(join(places.checkout, 'temporal-config', 'dynamicconfig.yaml')),
   ];
 }

@@ -43,4 +43,9 @@ describe('dynamicconfig.yaml', () => {
     const given = dynamicConfigArguments(join(checkout, file)).filter((_, index) => index % 2 === 1);
     expect(given.map((argument) => argument.split('=')[0])).toEqual(entries);
   });
+
+  it('keeps the native server from reading every search attribute anew, as the one in Docker does', () => {
+    const given = dynamicConfigArguments(join(checkout, 'temporal-config/dynamicconfig.yaml'));
+    expect(given).toContain('system.forceSearchAttributesCacheRefreshOnRead=false');
+  });
 });
