@@ -17,7 +17,21 @@ export function Dialog({ title, onClose, children }: DialogProps) {
     return () => dialog?.close();
   }, []);
   return (
-    <dialog ref={element} aria-labelledby={heading} onClose={onClose}>
+    <dialog
+      ref={element}
+      aria-labelledby={heading}
+      onCancel={(event) => {
+        // Closed here and now, with the focus given back: of its own closing the browser tells only later, and whoever
+        // has opened it again by then would see it closed by the late word.
+        event.preventDefault();
+        event.currentTarget.close();
+        onClose();
+      }}
+      onClose={() => {
+        // Not of one that was taken away.
+        if (element.current) onClose();
+      }}
+    >
       <h2 id={heading}>{title}</h2>
       {children}
     </dialog>
