@@ -32,7 +32,7 @@ export interface Leader {
 }
 
 /** From one look to the next while there is work, which gathers meanwhile; a look that lasts longer was rest enough. */
-const lookEveryMilliseconds = 40;
+const lookEveryMilliseconds = 60;
 /** So many looks in a row that find nothing, and it sleeps until it is woken. */
 const emptyLooksBeforeSleep = 3;
 /** A sleeper looks all the same, should a notice ever be missed. */
