@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { placesFor } from '../../infra/places';
 import { redisService } from '../../infra/services/redis';
+import { garbageCollection } from '../../infra/services/temporal';
 import { infraSettingsSchema, readInfraSettings } from '../../infra/settings';
 import versions from '../../infra/versions.json';
 import { mockSettingsSchema } from '../../mock-provider/settings';
@@ -209,6 +210,10 @@ describe('the settings of the backing services', () => {
     const file = String(environmentOf('temporal')['DYNAMIC_CONFIG_FILE_PATH']);
     const [source = '', target = ''] = service('temporal').volumes?.[0]?.split(':') ?? [];
     expect(existsSync(join(checkout, file.replace(target, source)))).toBe(true);
+  });
+
+  it('let Temporal’s heap grow as far as the native one’s', () => {
+    expect(environmentOf('temporal')).toMatchObject(garbageCollection);
   });
 
   it('tell both command-line tools of the admin container where the server is', () => {
