@@ -49,6 +49,7 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
     ...workerOptions(config),
     // What is on the line, and of a queue that is not long each one, twice over: some 200 KB each.
     maxCachedWorkflows: config.MAX_CONCURRENT_CALLS + 2 * longQueue,
+    ...polling,
     activities: createActivities({
       db,
       temporal,
@@ -88,6 +89,15 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
     },
   };
 }
+
+/**
+ * Half of the polls are for workflows that begin, where the SDK has two of ten: after a burst each of those is begun by such a
+ * poll, and takes its next steps by the answers it is given.
+ */
+const polling = {
+  workflowTaskPollerBehavior: { type: 'simple-maximum', maximum: 20 },
+  nonStickyToStickyPollRatio: 0.5,
+} as const;
 
 /** The SDK's own log lines join ours, and signals are ours to handle. */
 function installRuntime(log: Logger, metrics: SdkMetrics | undefined): void {
