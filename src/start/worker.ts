@@ -90,10 +90,7 @@ async function openWorker({ config, log }: RoleContext): Promise<RunningRole> {
   };
 }
 
-/**
- * Half of the polls are for workflows that begin, where the SDK has two of ten: after a burst each of those is begun by such a
- * poll, and takes its next steps by the answers it is given.
- */
+/** Half of the polls are for workflows that begin, where the SDK has two of ten: of a burst each has to begin. */
 const polling = {
   workflowTaskPollerBehavior: { type: 'simple-maximum', maximum: 20 },
   nonStickyToStickyPollRatio: 0.5,
