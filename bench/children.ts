@@ -9,6 +9,8 @@ import { waitUntil } from '../infra/wait-until';
 
 const readySeconds = 90;
 const stopSeconds = 35;
+/** Whoever presses Ctrl-C does not wait for the calls that a peer has on the line. */
+const stopSecondsOnceInterrupted = 3;
 const shownCharacters = 600;
 
 export interface ChildPlan {
@@ -28,6 +30,7 @@ export class Child {
     private readonly plan: ChildPlan,
     private readonly process: ChildProcess,
     private readonly log: string,
+    private readonly interrupted: AbortSignal,
   ) {
     process.on('message', (message) => this.received.push(message));
     process.on('error', () => undefined);
@@ -76,7 +79,8 @@ export class Child {
     if (!this.ended) {
       const exited = once(this.process, 'exit');
       this.process.kill('SIGTERM');
-      const deadline = setTimeout(() => this.kill(), stopSeconds * 1_000);
+      const seconds = this.interrupted.aborted ? stopSecondsOnceInterrupted : stopSeconds;
+      const deadline = setTimeout(() => this.kill(), seconds * 1_000);
       await exited;
       clearTimeout(deadline);
     }
@@ -119,7 +123,7 @@ export class Children {
       serialization: 'advanced',
     });
     closeSync(log);
-    const started = new Child(plan, child, file);
+    const started = new Child(plan, child, file, this.signal);
     this.live.add(started);
     child.once('exit', () => this.live.delete(started));
     return started;
