@@ -48,7 +48,7 @@ export function temporalService(settings: InfraSettings, places: Places): Backin
   };
 }
 
-/** The heap may grow to four times what is in use before Go collects, not twice: memory for a tenth of the server's CPU. */
+/** The heap may grow to four times what is in use before Go collects, not twice: memory, for less collecting. */
 export const garbageCollection = { GOGC: '300' };
 
 function serverArguments(settings: InfraSettings, places: Places, data: string): string[] {

@@ -134,7 +134,7 @@ export class HttpProvider implements Provider {
     }
   }
 
-  /** By `request`, for `fetch` takes twice as much of a core; a redirect is an answer like any other. */
+  /** By `request`, for `fetch` takes four times as much of a core; a redirect is an answer like any other. */
   private send(method: Dispatcher.HttpMethod, path: string, { headers, body }: Init): Promise<Dispatcher.ResponseData> {
     return request(`${this.settings.PROVIDER_BASE_URL}${path}`, {
       method,
