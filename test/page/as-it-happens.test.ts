@@ -263,6 +263,11 @@ test('by keys alone: from the top to a call that is added, and canceled after a 
   await Promise.all([keyboard.press('Escape'), keyboard.press('Enter')]);
   await dialog.waitFor();
   expect(await focused()).toBe('Go back');
+  await keyboard.press('Enter');
+  await dialog.waitFor({ state: 'hidden' });
+  expect(await focused()).toBe('Cancel call');
+  await keyboard.press('Enter');
+  await dialog.waitFor();
   await tabTo('Cancel the call');
   await keyboard.press('Enter');
   await page.getByRole('heading', { name: `${to} Canceled` }).waitFor();
