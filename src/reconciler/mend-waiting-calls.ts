@@ -30,6 +30,7 @@ const overlapMinutes = 2;
 /** Of those that run: the latest. A queue may be of any length. */
 const runningAtMost = 1_000;
 const sampleSize = 100;
+const nextInQueue = 500;
 /** Looked at side by side: an operator may end thousands at once. */
 const lookedAtAtOnce = 5;
 /** Within the time that a duty has; what is left then is the next round's. */
@@ -68,11 +69,13 @@ async function lookAtAll(deps: MendDeps, since: string): Promise<{ mended: numbe
     ...(await listed(temporal, `ExecutionStatus = 'TimedOut' AND CloseTime > '${since}'`)),
     ...(await samplePendingCalls(db, sampleSize)),
   ];
+  const inQueue = await listWaitingRuns(db, waiting);
   const ended = [
     ...(await listed(temporal, `ExecutionStatus = 'Running' AND ExecutionTime > '${since}'`, runningAtMost)),
-    ...(await listEndedInQueue(db, { olderThanSeconds: settledSeconds, limit: 500 })),
+    ...inQueue.map(({ callId }) => callId),
+    ...(await listEndedInQueue(db, { nextInQueue, olderThanSeconds: settledSeconds })),
   ];
-  const carriedOn = await listCarriedOn(deps, await listWaitingRuns(db, waiting));
+  const carriedOn = await listCarriedOn(deps, inQueue);
   const left = waiting.filter((callId) => !carriedOn.has(callId));
   const rows = await readSettledCalls(db, { waiting: left, ended }, { endedForSeconds: settledSeconds });
   const looked: Looked[] = [];

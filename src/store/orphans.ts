@@ -115,21 +115,30 @@ export async function settleStrayLine(trx: DatabaseTransaction, attemptId: strin
   return settled !== undefined;
 }
 
-/** Ended calls that still stand in the queue, for a while: their workflow takes them out of it, unless it is gone. */
+/**
+ * Ended calls that still stand among the next in the queue, for a while: their workflow takes them out of it, unless it
+ * is gone. A bounded look, as long as the queue may be: whoever stands further back is found when the turn comes.
+ */
 export async function listEndedInQueue(
   db: Database,
-  options: { olderThanSeconds: number; limit: number },
+  { nextInQueue, olderThanSeconds }: { nextInQueue: number; olderThanSeconds: number },
 ): Promise<string[]> {
   const rows = await db
-    .selectFrom('attempts')
-    .innerJoin('calls', 'calls.id', 'attempts.call_id')
+    .with('next', (ctes) =>
+      ctes
+        .selectFrom('attempts')
+        .select('call_id')
+        .where('started_at', 'is', null)
+        .where('ended_at', 'is', null)
+        .orderBy('queue_seq')
+        .limit(nextInQueue),
+    )
+    .selectFrom('next')
+    .innerJoin('calls', 'calls.id', 'next.call_id')
     .select('calls.id')
     .distinct()
-    .where('attempts.started_at', 'is', null)
-    .where('attempts.ended_at', 'is', null)
     .where('calls.status', 'not in', activeStatuses)
-    .where('calls.updated_at', '<=', sql<Date>`now() - make_interval(secs => ${options.olderThanSeconds})`)
-    .limit(options.limit)
+    .where('calls.updated_at', '<=', sql<Date>`now() - make_interval(secs => ${olderThanSeconds})`)
     .execute();
   return rows.map((row) => row.id);
 }

@@ -1,3 +1,5 @@
+import { sql } from 'kysely';
+
 import { cancelCall } from '../../src/intake/change-call';
 import { workflowId } from '../../src/call/names';
 import { countSlots } from '../../src/store/attempts';
@@ -36,6 +38,17 @@ async function liveAndWaiting(): Promise<{ live: string; waiting: string }> {
   const waiting = await carrier.place();
   await carrier.untilWaiting(waiting);
   return { live, waiting };
+}
+
+/**
+ * So many attempts of another call before this one, by the record alone; queued in an hour, so that the audit of the slots
+ * does not look for them in Redis yet.
+ */
+async function standBefore(callId: string, { of, count }: { of: string; count: number }): Promise<void> {
+  await sql`
+    insert into attempts (id, call_id, round, queue_seq, run_id, run_number, queued_at)
+    select gen_random_uuid(), ${of}, round, queue_seq - 1, 'of nobody', 1, now() + interval '1 hour'
+    from attempts, generate_series(1, ${count}) where call_id = ${callId}`.execute(carrier.db);
 }
 
 /** The workflow task after the latest is done: a reset to the last one then keeps what came before. */
@@ -238,6 +251,17 @@ describe.each(operatorTools)('by %s', (tool) => {
     await operator.terminate(workflowId(waiting));
     await untilRight('out of the queue', async () => (await countSlots(carrier.db)).waiting === 0);
     expect((await carrier.story(waiting)).at(-1)).toBe('call.updated: left the queue: its workflow had been ended');
+    await carrier.report(live, 'COMPLETED');
+  });
+
+  test('and so does one that stands behind five hundred others', async () => {
+    const { live, waiting } = await liveAndWaiting();
+    await standBefore(waiting, { of: live, count: 500 });
+    await cancelCall(carrier.db, waiting);
+    await operator.terminate(workflowId(waiting));
+    await untilRight('out of the queue', async () => (await countSlots(carrier.db)).waiting === 500);
+    expect((await carrier.story(waiting)).at(-1)).toBe('call.updated: left the queue: its workflow had been ended');
+    await carrier.db.deleteFrom('attempts').where('run_id', '=', 'of nobody').execute();
     await carrier.report(live, 'COMPLETED');
   });
 });
