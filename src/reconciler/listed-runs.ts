@@ -9,7 +9,9 @@ import type { QueuedRun } from '../store/orphans';
 const namedAtOnce = 100;
 /** What the embedded server answers at once nobody else is served beside. */
 const pageSize = 200;
-/** A run began so long before its attempt was queued, at most, and so long after by a clock that is behind. */
+/** Those that a query names began within so long. */
+const togetherMilliseconds = 600_000;
+/** The list tells that a run began so long before it did by the record, at most, and so long after by a clock that is behind. */
 const beganWithin = { before: 60_000, after: 10_000 };
 
 /** The workflows that Temporal lists, page by page, as they are asked for. @param query in the list's language */
@@ -55,11 +57,8 @@ export async function listCarriedOn(
   recorded: readonly QueuedRun[],
 ): Promise<Set<string>> {
   const carriedOn = new Set<string>();
-  // Those queued about the same time together: by when a run began the embedded server finds it, and not by its id.
-  const inOrder = [...recorded].sort((one, other) => Number(one.queuedAt) - Number(other.queuedAt));
   try {
-    for (let from = 0; from < inOrder.length; from += namedAtOnce) {
-      const some = inOrder.slice(from, from + namedAtOnce);
+    for (const some of beganTogether(recorded)) {
       const runs = new Map(some.map(({ callId, runId }) => [callId, runId]));
       const ids = some.map(({ callId }) => `'${workflowId(callId)}'`).join(', ');
       const condition = `ExecutionStatus = 'Running' AND ${began(some)} AND WorkflowId IN (${ids})`;
@@ -74,8 +73,33 @@ export async function listCarriedOn(
   return carriedOn;
 }
 
-function began(inOrder: readonly QueuedRun[]): string {
-  const [first, last] = [Number(inOrder[0]?.queuedAt), Number(inOrder.at(-1)?.queuedAt)];
+/** By when a run began the embedded server finds it, and not by its id: it reads all that began in between. */
+function* beganTogether(recorded: readonly QueuedRun[]): Generator<QueuedRun[]> {
+  let some: QueuedRun[] = [];
+  for (const run of [...recorded].sort((one, other) => beganAt(one) - beganAt(other))) {
+    const [first] = some;
+    if (first && (some.length === namedAtOnce || beganAt(run) - beganAt(first) > togetherMilliseconds)) {
+      yield some;
+      some = [];
+    }
+    some.push(run);
+  }
+  if (some.length > 0) yield some;
+}
+
+function began(some: readonly QueuedRun[]): string {
+  const moments = some.map(beganAt);
   const iso = (milliseconds: number) => new Date(milliseconds).toISOString();
-  return `ExecutionTime BETWEEN '${iso(first - beganWithin.before)}' AND '${iso(last + beganWithin.after)}'`;
+  const [from, to] = [Math.min(...moments) - beganWithin.before, Math.max(...moments) + beganWithin.after];
+  return `ExecutionTime BETWEEN '${iso(from)}' AND '${iso(to)}'`;
+}
+
+/**
+ * About when the list says that a run began. Under a flood minutes go by until its first step queues; but Temporal's run
+ * ids are UUIDs of version 7, which bear the millisecond at which they were made (RFC 9562, 5.7). The run of a retry is
+ * made when the one before it ends, and begins after its backoff, right before it queues. In ms since 1970.
+ */
+function beganAt({ runId, runNumber, queuedAt }: QueuedRun): number {
+  const made = /^([0-9a-f]{8})-([0-9a-f]{4})-7/.exec(runId);
+  return made === null || runNumber > 1 ? Number(queuedAt) : parseInt(`${made[1]}${made[2]}`, 16);
 }

@@ -10,6 +10,8 @@ import type { CallRow, Database, DatabaseTransaction } from './database';
 export interface QueuedRun {
   callId: string;
   runId: string;
+  /** Its place in the workflow's chain of retries: 1 for the first. */
+  runNumber: number;
   queuedAt: Date;
 }
 
@@ -19,10 +21,12 @@ export interface LiveAttempt extends QueuedRun {
   round: number;
 }
 
+const queuedRun = ['call_id as callId', 'run_id as runId', 'run_number as runNumber', 'queued_at as queuedAt'] as const;
+
 export async function listLiveAttempts(db: Database): Promise<LiveAttempt[]> {
   return db
     .selectFrom('attempts')
-    .select(['id as attemptId', 'call_id as callId', 'round', 'run_id as runId', 'queued_at as queuedAt'])
+    .select(['id as attemptId', 'round', ...queuedRun])
     .where('started_at', 'is not', null)
     .where('ended_at', 'is', null)
     .execute();
@@ -159,7 +163,7 @@ export async function samplePendingCalls(db: Database, size: number): Promise<st
 export async function listWaitingRuns(db: Database, callIds: readonly string[]): Promise<QueuedRun[]> {
   return db
     .selectFrom('attempts')
-    .select(['call_id as callId', 'run_id as runId', 'queued_at as queuedAt'])
+    .select(queuedRun)
     .where('call_id', '=', anyOf(callIds))
     .where('started_at', 'is', null)
     .where('ended_at', 'is', null)

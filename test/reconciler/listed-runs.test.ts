@@ -39,6 +39,32 @@ test('no call that is carried on is asked about by itself, on the line or waitin
   expect(asked).not.toHaveBeenCalled();
 });
 
+test('nor one whose first step was kept waiting for minutes, as under a flood', async () => {
+  const live = await carrier.place();
+  await carrier.attemptOnTheLine(live);
+  await untilListed(1);
+  await carrier.db
+    .updateTable('attempts')
+    .set({ queued_at: new Date(Date.now() + 600_000) })
+    .execute();
+
+  const recorded = await listLiveAttempts(carrier.db);
+  expect(await listCarriedOn({ temporal: carrier.namespace.client, log }, recorded)).toEqual(new Set([live]));
+});
+
+test('one that began a day before another is asked about apart: what began in between is not read', async () => {
+  const [today, yesterday] = [await carrier.place(), await carrier.place()];
+  for (const id of [today, yesterday]) await carrier.attemptOnTheLine(id);
+  const recorded = await listLiveAttempts(carrier.db);
+  const dayEarlier = recorded.map((run) =>
+    run.callId === yesterday ? { ...run, runNumber: 2, queuedAt: new Date(Date.now() - 86_400_000) } : run,
+  );
+  const listed = jest.spyOn(service(), 'listWorkflowExecutions');
+  await listCarriedOn({ temporal: carrier.namespace.client, log }, dayEarlier);
+  const named = listed.mock.calls.map(([request]) => /'call-(.*)'/.exec((request as { query: string }).query)?.[1]);
+  expect(named).toEqual([yesterday, today]);
+});
+
 test('a run that is not the one on record is not taken for it', async () => {
   const [first, second] = [await carrier.place(), await carrier.place()];
   for (const id of [first, second]) await carrier.attemptOnTheLine(id);
