@@ -11,8 +11,10 @@ const namedAtOnce = 100;
 const pageSize = 200;
 /** Those that a query names began within so long. */
 const togetherMilliseconds = 600_000;
-/** The list tells that a run began so long before it did by the record, at most, and so long after by a clock that is behind. */
-const beganWithin = { before: 60_000, after: 10_000 };
+/** A run may have begun so long before the moment in its id, or after: it is made right before. */
+const byItsId = { before: 2_000, after: 2_000 };
+/** And so long before its attempt was queued; after, where PostgreSQL's clock is behind. */
+const byItsAttempt = { before: 60_000, after: 10_000 };
 
 /** The workflows that Temporal lists, page by page, as they are asked for. @param query in the list's language */
 export async function* listWorkflows(
@@ -61,7 +63,7 @@ export async function listCarriedOn(
     for (const some of beganTogether(recorded)) {
       const runs = new Map(some.map(({ callId, runId }) => [callId, runId]));
       const ids = some.map(({ callId }) => `'${workflowId(callId)}'`).join(', ');
-      const condition = `ExecutionStatus = 'Running' AND ${began(some)} AND WorkflowId IN (${ids})`;
+      const condition = `ExecutionStatus = 'Running' AND ${anyBegan(some)} AND WorkflowId IN (${ids})`;
       for await (const { callId, runId } of listRuns(temporal, condition)) {
         if (runs.get(callId) === runId) carriedOn.add(callId);
       }
@@ -76,9 +78,9 @@ export async function listCarriedOn(
 /** By when a run began the embedded server finds it, and not by its id: it reads all that began in between. */
 function* beganTogether(recorded: readonly QueuedRun[]): Generator<QueuedRun[]> {
   let some: QueuedRun[] = [];
-  for (const run of [...recorded].sort((one, other) => beganAt(one) - beganAt(other))) {
+  for (const run of [...recorded].sort((one, other) => began(one).from - began(other).from)) {
     const [first] = some;
-    if (first && (some.length === namedAtOnce || beganAt(run) - beganAt(first) > togetherMilliseconds)) {
+    if (first && (some.length === namedAtOnce || began(run).to - began(first).from > togetherMilliseconds)) {
       yield some;
       some = [];
     }
@@ -87,19 +89,21 @@ function* beganTogether(recorded: readonly QueuedRun[]): Generator<QueuedRun[]> 
   if (some.length > 0) yield some;
 }
 
-function began(some: readonly QueuedRun[]): string {
-  const moments = some.map(beganAt);
+function anyBegan(some: readonly QueuedRun[]): string {
+  const spans = some.map(began);
   const iso = (milliseconds: number) => new Date(milliseconds).toISOString();
-  const [from, to] = [Math.min(...moments) - beganWithin.before, Math.max(...moments) + beganWithin.after];
+  const [from, to] = [Math.min(...spans.map((span) => span.from)), Math.max(...spans.map((span) => span.to))];
   return `ExecutionTime BETWEEN '${iso(from)}' AND '${iso(to)}'`;
 }
 
 /**
- * About when the list says that a run began. Under a flood minutes go by until its first step queues; but Temporal's run
- * ids are UUIDs of version 7, which bear the millisecond at which they were made (RFC 9562, 5.7). The run of a retry is
- * made when the one before it ends, and begins after its backoff, right before it queues. In ms since 1970.
+ * Between when and when a run began, in ms since 1970. Under a flood minutes go by until its first step queues; but
+ * Temporal's run ids are UUIDs of version 7, which bear the millisecond at which they were made (RFC 9562, 5.7). A retry's
+ * run is made when the one before it ends, and begins after its backoff, right before it queues.
  */
-function beganAt({ runId, runNumber, queuedAt }: QueuedRun): number {
-  const made = /^([0-9a-f]{8})-([0-9a-f]{4})-7/.exec(runId);
-  return made === null || runNumber > 1 ? Number(queuedAt) : parseInt(`${made[1]}${made[2]}`, 16);
+function began({ runId, runNumber, queuedAt }: QueuedRun): { from: number; to: number } {
+  const made = runNumber === 1 ? /^([0-9a-f]{8})-([0-9a-f]{4})-7/.exec(runId) : null;
+  const at = made === null ? Number(queuedAt) : parseInt(`${made[1]}${made[2]}`, 16);
+  const { before, after } = made === null ? byItsAttempt : byItsId;
+  return { from: at - before, to: at + after };
 }
