@@ -26,7 +26,7 @@ export interface MendDeps {
 /** How far back closed and reset workflows are looked for at first, by Temporal's list; others are met by the sample. */
 const recentMinutes = 15;
 /** How far back before the look that came through last: the list lags, and clocks differ. */
-const overlapMinutes = 2;
+const overlapMinutes = 1;
 /** Of those that run: the latest. A queue may be of any length. */
 const runningAtMost = 1_000;
 const sampleSize = 100;

@@ -101,15 +101,15 @@ test('what closed is looked for since the look that came through last, and from 
   const now = jest.spyOn(Date, 'now');
   const pass = (minutes: number, from = Date.now()) => now.mockImplementation(() => from + minutes * 60_000);
   pass(5);
-  expect(await look()).toEqual({ mended: 0, minutesBack: 7 });
+  expect(await look()).toEqual({ mended: 0, minutesBack: 6 });
 
   for (let slot = 1; slot <= 2; slot++) await carrier.attemptOnTheLine(await carrier.place());
   const id = await carrier.place();
   await carrier.untilWaiting(id);
   await carrier.workflow(id).terminate('by the test');
   const asked = jest.spyOn(service(), 'describeWorkflowExecution').mockRejectedValue(new Error('by the test'));
-  expect(await look()).toEqual({ mended: 0, minutesBack: 2 });
+  expect(await look()).toEqual({ mended: 0, minutesBack: 1 });
   asked.mockRestore();
   pass(3);
-  expect(await look()).toEqual({ mended: 1, minutesBack: 5 });
+  expect(await look()).toEqual({ mended: 1, minutesBack: 4 });
 });
