@@ -16,7 +16,7 @@ export interface AuditDeps {
 }
 
 /** How many of those who wait are looked for, from the head of the queue: a bounded look, wherever the others stand. */
-const nextInQueue = 500;
+export const nextInQueue = 500;
 /** To tell Redis of a place takes milliseconds; while it is away the step is repeated, and does no harm to this. */
 const queuedForSeconds = 5;
 /** Whoever claims a slot tells Redis right after; one that was granted and claimed during this look is nothing lost. */

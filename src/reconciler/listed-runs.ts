@@ -75,12 +75,18 @@ export async function listCarriedOn(
   return carriedOn;
 }
 
+/** A run, and between when and when it began, in ms since 1970. */
+interface DatedRun extends QueuedRun {
+  from: number;
+  to: number;
+}
+
 /** By when a run began the embedded server finds it, and not by its id: it reads all that began in between. */
-function* beganTogether(recorded: readonly QueuedRun[]): Generator<QueuedRun[]> {
-  let some: QueuedRun[] = [];
-  for (const run of [...recorded].sort((one, other) => began(one).from - began(other).from)) {
+function* beganTogether(recorded: readonly QueuedRun[]): Generator<DatedRun[]> {
+  let some: DatedRun[] = [];
+  for (const run of recorded.map(dated).sort((one, other) => one.from - other.from)) {
     const [first] = some;
-    if (first && (some.length === namedAtOnce || began(run).to - began(first).from > togetherMilliseconds)) {
+    if (first && (some.length === namedAtOnce || run.to - first.from > togetherMilliseconds)) {
       yield some;
       some = [];
     }
@@ -89,21 +95,20 @@ function* beganTogether(recorded: readonly QueuedRun[]): Generator<QueuedRun[]> 
   if (some.length > 0) yield some;
 }
 
-function anyBegan(some: readonly QueuedRun[]): string {
-  const spans = some.map(began);
+function anyBegan(some: readonly DatedRun[]): string {
   const iso = (milliseconds: number) => new Date(milliseconds).toISOString();
-  const [from, to] = [Math.min(...spans.map((span) => span.from)), Math.max(...spans.map((span) => span.to))];
+  const [from, to] = [Math.min(...some.map((run) => run.from)), Math.max(...some.map((run) => run.to))];
   return `ExecutionTime BETWEEN '${iso(from)}' AND '${iso(to)}'`;
 }
 
 /**
- * Between when and when a run began, in ms since 1970. Under a flood minutes go by until its first step queues; but
- * Temporal's run ids are UUIDs of version 7, which bear the millisecond at which they were made (RFC 9562, 5.7). A retry's
- * run is made when the one before it ends, and begins after its backoff, right before it queues.
+ * Under a flood minutes go by until a run's first step queues; but Temporal's run ids are UUIDs of version 7, which bear
+ * the millisecond at which they were made (RFC 9562, 5.7). A retry's run is made when the one before it ends, and begins
+ * after its backoff, right before it queues.
  */
-function began({ runId, runNumber, queuedAt }: QueuedRun): { from: number; to: number } {
-  const made = runNumber === 1 ? /^([0-9a-f]{8})-([0-9a-f]{4})-7/.exec(runId) : null;
-  const at = made === null ? Number(queuedAt) : parseInt(`${made[1]}${made[2]}`, 16);
+function dated(run: QueuedRun): DatedRun {
+  const made = run.runNumber === 1 ? /^([0-9a-f]{8})-([0-9a-f]{4})-7/.exec(run.runId) : null;
+  const at = made === null ? Number(run.queuedAt) : parseInt(`${made[1]}${made[2]}`, 16);
   const { before, after } = made === null ? byItsAttempt : byItsId;
-  return { from: at - before, to: at + after };
+  return { ...run, from: at - before, to: at + after };
 }

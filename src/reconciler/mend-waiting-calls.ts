@@ -11,6 +11,7 @@ import { dropWaitingAttempts } from '../store/attempts';
 import { lockCall, updateCall, type CallUpdate } from '../store/calls';
 import type { CallRow, Database } from '../store/database';
 import { listEndedInQueue, listWaitingRuns, readSettledCalls, samplePendingCalls } from '../store/orphans';
+import { nextInQueue } from './audit-slots';
 import { listCarriedOn, listRuns } from './listed-runs';
 import { wakeResetRun } from './wake-reset-run';
 import { wasWithdrawn, workflowOfCall } from './workflow-of-call';
@@ -30,7 +31,6 @@ const overlapMinutes = 1;
 /** Of those that run: the latest. A queue may be of any length. */
 const runningAtMost = 1_000;
 const sampleSize = 100;
-const nextInQueue = 500;
 /** Looked at side by side: an operator may end thousands at once. */
 const lookedAtAtOnce = 5;
 /** Within the time that a duty has; what is left then is the next round's. */
