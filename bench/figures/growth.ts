@@ -8,18 +8,21 @@ import { quantile } from '../spread';
 import { cpuOf, type Stage } from '../stage';
 import { coresTold } from '../report';
 import { runLoad } from '../systems';
-import { endPaced, untilOnTheLine } from './hand-over';
+import { endPaced, perSecond as endsPerSecond, untilOnTheLine } from './hand-over';
 import { callAt } from '../requests';
 import type { Book } from '../book';
 
 const figure = 'growth';
 const slots = 30;
 const batchSize = 1_000;
-/** A minute of them. */
-const handOvers = { full: 90, quick: 10 };
+/** With fewer, the p99 would be the slowest one alone, and one pause of the machine the figure. */
+const handOvers = { full: 200, quick: 10 };
 /** Right after the last movement V8 marks and compacts its heaps, which takes the worker some hundredths of a core. */
 const settleSeconds = { full: 90, quick: 3 };
 const postsPerSecond = 50;
+/** As above: one pause of a tenth of a second meets five of the posts. */
+const postingSeconds = { full: 30, quick: 2 };
+const cancelsAtOnce = 50;
 const idleCores = 0.03;
 const times = 1.3;
 
@@ -37,8 +40,10 @@ export const growth: Figure = {
       await service.start('api', 'worker', 'bridge');
       for (const level of levels) {
         await letWait(stage, service, level);
-        for (let measured = 1; measured <= stage.rounds; measured++)
+        for (let measured = 1; measured <= stage.rounds; measured++) {
           await measureAt(stage, service, book, level, measured);
+          await takeBack(stage, service, level);
+        }
       }
     } finally {
       await service.close();
@@ -73,9 +78,13 @@ async function letWait(stage: Stage, service: Service, level: number): Promise<v
 
 /** Calls that a round before this one has posted are started for a while after. */
 async function untilNothingMoves(stage: Stage, service: Service): Promise<void> {
-  await service.until('each call that is PENDING waits', ({ PENDING, slots: { waiting } }) => waiting >= PENDING);
+  await untilAllWait(service);
   const seconds = stage.quick ? settleSeconds.quick : settleSeconds.full;
   await pause(seconds * 1_000, undefined, { signal: stage.signal });
+}
+
+async function untilAllWait(service: Service): Promise<void> {
+  await service.until('each call that is PENDING waits', ({ PENDING, slots: { waiting } }) => waiting >= PENDING);
 }
 
 async function measureAt(stage: Stage, service: Service, book: Book, level: number, measured: number): Promise<void> {
@@ -97,7 +106,7 @@ async function measureAt(stage: Stage, service: Service, book: Book, level: numb
   write('our processes while nothing moves', 'cores', own, idleCores);
   book.note(figure, measured, ours, `${level} waiting, nothing moves: ${coresTold(idle)}`);
   write('memory of our processes', 'MB', memoryOf(service));
-  const ended = await endPaced(stage, stage.quick ? handOvers.quick : handOvers.full);
+  const ended = await handOverAndPost(stage, service);
   write('hand-over p50', 'ms', quantile(ended, 0.5));
   write('hand-over p99', 'ms', quantile(ended, 0.99));
   write('POST /calls p99', 'ms', await slowestPost(stage, service));
@@ -113,16 +122,44 @@ function memoryOf({ pids }: Service): number {
   return Object.values(pids).reduce((sum, pid) => sum + residentMegabytes(pid), 0);
 }
 
-async function slowestPost(stage: Stage, { urls }: Service): Promise<number> {
-  const count = postsPerSecond * (stage.quick ? 2 : 10);
+/** For each call that leaves the queue another comes. @returns milliseconds of each hand-over */
+async function handOverAndPost(stage: Stage, service: Service): Promise<number[]> {
+  const count = stage.quick ? handOvers.quick : handOvers.full;
+  const [handedOver] = await Promise.all([endPaced(stage, count), post(stage, service, count, endsPerSecond)]);
+  return handedOver;
+}
+
+async function slowestPost(stage: Stage, service: Service): Promise<number> {
+  const seconds = stage.quick ? postingSeconds.quick : postingSeconds.full;
+  return quantile(await post(stage, service, seconds * postsPerSecond, postsPerSecond), 0.99);
+}
+
+/** @returns milliseconds of each, all of which were accepted */
+async function post(stage: Stage, { urls }: Service, count: number, perSecond: number): Promise<number[]> {
   const calls = { firstNumber: accepted };
   accepted += count;
-  const { latencies } = await runLoad(stage, {
-    origins: urls,
-    connections: 32,
-    send: { calls },
-    count,
-    perSecond: postsPerSecond,
-  });
-  return quantile(latencies, 0.99);
+  const load = { origins: urls, connections: 32, send: { calls }, count, perSecond };
+  const { latencies, failures } = await runLoad(stage, load);
+  if (latencies.length < count) throw new Error(`not all calls were accepted: ${JSON.stringify(failures)}`);
+  return latencies;
+}
+
+/** Cancels what waits beyond the level, the newest first: each round finds as many waiting as the one before. */
+async function takeBack(stage: Stage, service: Service, level: number): Promise<void> {
+  await untilAllWait(service);
+  const { slots: use } = await service.counts();
+  for (let beyond = use.waiting - level; beyond > 0;) {
+    const limit = Math.min(beyond, cancelsAtOnce);
+    const listed = await fetch(`${service.url}/calls?status=PENDING&limit=${limit}`, { signal: stage.signal });
+    const { calls } = (await listed.json()) as { calls: { id: string }[] };
+    await Promise.all(calls.map(({ id }) => cancel(stage, service, id)));
+    beyond -= calls.length;
+  }
+  await service.until(`${level} waiting`, ({ slots: { waiting } }) => waiting <= level);
+}
+
+async function cancel(stage: Stage, { url }: Service, id: string): Promise<void> {
+  const response = await fetch(`${url}/calls/${id}/cancel`, { method: 'POST', signal: stage.signal });
+  if (!response.ok) throw new Error(`POST /calls/${id}/cancel: ${response.status} ${await response.text()}`);
+  await response.body?.cancel();
 }

@@ -12,7 +12,7 @@ import { forEachSystem, watchCores } from '../systems';
 
 const figure = 'hand-over';
 const slots = 30;
-const perSecond = 1.5;
+export const perSecond = 1.5;
 const filledWithinSeconds = 120;
 
 const middle: Measure = { figure, what: 'p50', unit: 'ms', better: 'less', target: 40, targetOfLimit: 1.25 };
