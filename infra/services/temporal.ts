@@ -48,8 +48,8 @@ export function temporalService(settings: InfraSettings, places: Places): Backin
   };
 }
 
-/** The heap may grow to four times what is in use before Go collects, not twice: memory, for less collecting. */
-export const garbageCollection = { GOGC: '300' };
+/** The heap may grow to nine times what is in use before Go collects, not twice: memory, for less collecting. */
+export const garbageCollection = { GOGC: '800' };
 
 function serverArguments(settings: InfraSettings, places: Places, data: string): string[] {
   return [
