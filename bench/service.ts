@@ -90,9 +90,15 @@ export class Service {
   }
 
   async counts(): Promise<Counts> {
-    const response = await fetch(`${this.url}/metrics`, { signal: this.stage.signal });
-    if (!response.ok) throw new InfraError(`GET /metrics: ${response.status} ${await response.text()}`);
-    return (await response.json()) as Counts;
+    return this.ask<Counts>('/metrics');
+  }
+
+  /** Of the first API. @throws InfraError with the answer, unless that is 2xx */
+  async ask<Answer>(path: string, init: RequestInit = {}): Promise<Answer> {
+    const response = await fetch(`${this.url}${path}`, { ...init, signal: this.stage.signal });
+    if (!response.ok)
+      throw new InfraError(`${init.method ?? 'GET'} ${path}: ${response.status} ${await response.text()}`);
+    return (await response.json()) as Answer;
   }
 
   /** Looks a few times a second: looking costs the API something too. */

@@ -41,7 +41,9 @@ async function openOurs(stage: Stage, slots: number): Promise<System> {
   return {
     who: ours,
     pids: service.pids,
-    add: (plan, count) => postCalls(stage, service, plan, count),
+    add: async (calls, count) => {
+      await postCalls(stage, service, { calls, count, connections: addsAtOnce });
+    },
     close: () => service.close(),
   };
 }
@@ -59,10 +61,15 @@ async function openPeer(stage: Stage, name: ServedName, slots: number): Promise<
   };
 }
 
-async function postCalls(stage: Stage, { urls }: Service, calls: CallPlan, count: number): Promise<void> {
-  const input: LoadInput = { origins: urls, connections: addsAtOnce, send: { calls }, count };
-  const { failures } = await runLoad(stage, input);
+/** @returns milliseconds of each. @throws Error unless all are accepted */
+export async function postCalls(
+  stage: Stage,
+  { urls }: Service,
+  { calls, ...load }: Pick<LoadInput, 'connections' | 'count' | 'perSecond'> & { calls: CallPlan },
+): Promise<number[]> {
+  const { latencies, failures } = await runLoad(stage, { origins: urls, send: { calls }, ...load });
   if (Object.keys(failures).length > 0) throw new Error(`not all calls were accepted: ${JSON.stringify(failures)}`);
+  return latencies;
 }
 
 export function runLoad(stage: Stage, input: LoadInput): Promise<LoadResult> {

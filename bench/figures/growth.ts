@@ -7,7 +7,7 @@ import { Service } from '../service';
 import { quantile } from '../spread';
 import { cpuOf, type Stage } from '../stage';
 import { coresTold } from '../report';
-import { runLoad } from '../systems';
+import { postCalls } from '../systems';
 import { endPaced, perSecond as endsPerSecond, untilOnTheLine } from './hand-over';
 import { callAt } from '../requests';
 import type { Book } from '../book';
@@ -40,10 +40,8 @@ export const growth: Figure = {
       await service.start('api', 'worker', 'bridge');
       for (const level of levels) {
         await letWait(stage, service, level);
-        for (let measured = 1; measured <= stage.rounds; measured++) {
+        for (let measured = 1; measured <= stage.rounds; measured++)
           await measureAt(stage, service, book, level, measured);
-          await takeBack(stage, service, level);
-        }
       }
     } finally {
       await service.close();
@@ -60,14 +58,11 @@ async function letWait(stage: Stage, service: Service, level: number): Promise<v
   const missing = level + slots - use.held - use.waiting;
   for (let left = missing; left > 0; left -= batchSize) {
     const calls = Array.from({ length: Math.min(batchSize, left) }, () => callAt(accepted++, { firstNumber: 0 }));
-    const response = await fetch(`${service.url}/calls/batch`, {
+    await service.ask('/calls/batch', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ calls }),
-      signal: stage.signal,
     });
-    if (!response.ok) throw new Error(`POST /calls/batch: ${response.status} ${await response.text()}`);
-    await response.body?.cancel();
   }
   await untilOnTheLine(stage, slots);
   await service.until(`${level} waiting`, ({ slots: { waiting } }) => waiting >= level, 12 * 3_600);
@@ -76,15 +71,23 @@ async function letWait(stage: Stage, service: Service, level: number): Promise<v
   );
 }
 
-/** Calls that a round before this one has posted are started for a while after. */
-async function untilNothingMoves(stage: Stage, service: Service): Promise<void> {
-  await untilAllWait(service);
+/** Calls that a round before this one has posted are started for a while after, and then taken back. */
+async function untilNothingMoves(stage: Stage, service: Service, level: number): Promise<void> {
+  await service.until('each call that is PENDING waits', ({ PENDING, slots: { waiting } }) => waiting >= PENDING);
+  await takeBack(service, level);
   const seconds = stage.quick ? settleSeconds.quick : settleSeconds.full;
   await pause(seconds * 1_000, undefined, { signal: stage.signal });
 }
 
-async function untilAllWait(service: Service): Promise<void> {
-  await service.until('each call that is PENDING waits', ({ PENDING, slots: { waiting } }) => waiting >= PENDING);
+/** Cancels what waits beyond the level, the newest first: each round finds as many waiting as the one before. */
+async function takeBack(service: Service, level: number): Promise<void> {
+  const { slots: use } = await service.counts();
+  for (let beyond = use.waiting - level; beyond > 0; beyond -= cancelsAtOnce) {
+    const limit = Math.min(beyond, cancelsAtOnce);
+    const { calls } = await service.ask<{ calls: { id: string }[] }>(`/calls?status=PENDING&limit=${limit}`);
+    await Promise.all(calls.map(({ id }) => service.ask(`/calls/${id}/cancel`, { method: 'POST' })));
+  }
+  await service.until(`${level} waiting`, ({ slots: { waiting } }) => waiting <= level);
 }
 
 async function measureAt(stage: Stage, service: Service, book: Book, level: number, measured: number): Promise<void> {
@@ -100,7 +103,7 @@ async function measureAt(stage: Stage, service: Service, book: Book, level: numb
     };
     book.add(measure, ours, value);
   };
-  await untilNothingMoves(stage, service);
+  await untilNothingMoves(stage, service, level);
   const idle = await idleFor(stage, service, stage.quick ? 5 : 30);
   const own = Object.keys(service.pids).reduce((sum, name) => sum + (idle[name] ?? 0), 0);
   write('our processes while nothing moves', 'cores', own, idleCores);
@@ -134,32 +137,8 @@ async function slowestPost(stage: Stage, service: Service): Promise<number> {
   return quantile(await post(stage, service, seconds * postsPerSecond, postsPerSecond), 0.99);
 }
 
-/** @returns milliseconds of each, all of which were accepted */
-async function post(stage: Stage, { urls }: Service, count: number, perSecond: number): Promise<number[]> {
+async function post(stage: Stage, service: Service, count: number, perSecond: number): Promise<number[]> {
   const calls = { firstNumber: accepted };
   accepted += count;
-  const load = { origins: urls, connections: 32, send: { calls }, count, perSecond };
-  const { latencies, failures } = await runLoad(stage, load);
-  if (latencies.length < count) throw new Error(`not all calls were accepted: ${JSON.stringify(failures)}`);
-  return latencies;
-}
-
-/** Cancels what waits beyond the level, the newest first: each round finds as many waiting as the one before. */
-async function takeBack(stage: Stage, service: Service, level: number): Promise<void> {
-  await untilAllWait(service);
-  const { slots: use } = await service.counts();
-  for (let beyond = use.waiting - level; beyond > 0;) {
-    const limit = Math.min(beyond, cancelsAtOnce);
-    const listed = await fetch(`${service.url}/calls?status=PENDING&limit=${limit}`, { signal: stage.signal });
-    const { calls } = (await listed.json()) as { calls: { id: string }[] };
-    await Promise.all(calls.map(({ id }) => cancel(stage, service, id)));
-    beyond -= calls.length;
-  }
-  await service.until(`${level} waiting`, ({ slots: { waiting } }) => waiting <= level);
-}
-
-async function cancel(stage: Stage, { url }: Service, id: string): Promise<void> {
-  const response = await fetch(`${url}/calls/${id}/cancel`, { method: 'POST', signal: stage.signal });
-  if (!response.ok) throw new Error(`POST /calls/${id}/cancel: ${response.status} ${await response.text()}`);
-  await response.body?.cancel();
+  return postCalls(stage, service, { calls, count, connections: 32, perSecond });
 }

@@ -9,6 +9,7 @@ import type { Child } from '../children';
 import type { Figure } from '../figure';
 import { Service } from '../service';
 import type { Stage } from '../stage';
+import { postCalls } from '../systems';
 import { untilOnTheLine } from './hand-over';
 
 const figure = 'start';
@@ -65,14 +66,7 @@ async function stopBusyWorker(stage: Stage): Promise<number> {
   try {
     await service.start('api', 'bridge');
     const worker = await service.run('worker');
-    for (let call = 0; call < slots; call++) {
-      const to = `+9665${String(10_000_000 + call)}`;
-      await fetch(`${service.url}/calls`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ to, scriptId: 'bench' }),
-      });
-    }
+    await postCalls(stage, service, { calls: { firstNumber: 0 }, count: slots, connections: 1 });
     await untilOnTheLine(stage, slots);
     return await worker.stop();
   } finally {
