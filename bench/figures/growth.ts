@@ -14,8 +14,8 @@ import type { Book } from '../book';
 const figure = 'growth';
 const slots = 30;
 /**
- * As fast as the embedded server starts them. By batches they would all be there at once, and V8 would have let go of the code
- * for a `POST`, which is measured next, in the quarter of an hour that starting them takes.
+ * As fast as the embedded server starts them. By batches they would all be there at once, and be started for a quarter of an
+ * hour without a `POST`: the first minute of those is slower after it, and they are measured next.
  */
 const letWaitPerSecond = 80;
 const toldEach = 10_000;
