@@ -14,7 +14,7 @@ import type { Book } from '../book';
 const figure = 'growth';
 const slots = 30;
 /**
- * As fast as the embedded server starts them. By batches they would all be there at once, and be started for a quarter of an
+ * About as fast as the embedded server starts them. By batches they would all be there at once, and be started for a quarter of an
  * hour without a `POST`: the first minute of those is slower after it, and they are measured next.
  */
 const letWaitPerSecond = 80;
@@ -30,7 +30,7 @@ const cancelsAtOnce = 50;
 const idleCores = 0.03;
 const times = 1.3;
 
-/** Whether what waits makes anything slower. It takes hours to let so many wait, so each level is measured in its turn. */
+/** Whether what waits makes anything slower. It takes half an hour to let so many wait, so each level is measured in its turn. */
 export const growth: Figure = {
   name: figure,
   about: 'hand-over, CPU while nothing moves, memory and POST p99 with more and more calls waiting',
