@@ -10,34 +10,67 @@ import { serviceNames, type BackingService } from '../infra/services/backing-ser
 import { readInfraSettings } from '../infra/settings';
 import { freshPorts } from '../infra/test-run';
 
-/** The backing services of one bench, native processes with data and ports of their own. */
-export interface Backing {
-  places: Places;
-  /** Where they are, as the roles are told. */
-  environment: Readonly<Record<string, string>>;
-  /** The process of each, by its name. */
-  pids: Readonly<Record<string, number>>;
-  down: () => Promise<void>;
-  kill: () => void;
-}
-
 const prefix = 'bench-of-';
 
-export async function bringUpBacking(signal: AbortSignal): Promise<Backing> {
-  await removeAbandoned();
-  const { places, services, runner } = planOf(String(process.pid), await freshPorts());
-  writeRecord(ownerFile(places), recordOf(process.pid));
-  await runner.up(services, signal);
-  return {
-    places,
-    environment: Object.assign({}, ...services.map(({ environment }) => environment)) as Record<string, string>,
-    pids: Object.fromEntries(serviceNames.map((name) => [name, readRecord(recordFile(places, name))?.pid ?? 0])),
-    down: async () => {
-      await runner.down(services, { volumes: true });
-      rmSync(places.data, { recursive: true, force: true });
-    },
-    kill: () => runner.kill(services),
-  };
+/** The backing services of one bench, native processes with data and ports of their own. */
+export class Backing {
+  private readonly others: Backing[] = [];
+
+  private constructor(
+    private readonly id: string,
+    private readonly plan: Plan,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  static async bringUp(signal: AbortSignal): Promise<Backing> {
+    await removeAbandoned();
+    const id = String(process.pid);
+    const backing = new Backing(id, planOf(id, await freshPorts()), signal);
+    await backing.up();
+    return backing;
+  }
+
+  /** Brings up the same once more, beside these and until these end. */
+  async another(): Promise<Backing> {
+    const id = `${this.id}-${this.others.length + 2}`;
+    const other = new Backing(id, planOf(id, await freshPorts()), this.signal);
+    // Before it is up: what came up of one that failed ends too.
+    this.others.push(other);
+    await other.up();
+    return other;
+  }
+
+  get places(): Places {
+    return this.plan.places;
+  }
+
+  /** Where they are, as the roles are told. */
+  get environment(): Readonly<Record<string, string>> {
+    return Object.assign({}, ...this.plan.services.map(({ environment }) => environment)) as Record<string, string>;
+  }
+
+  /** The process of each, by its name. */
+  get pids(): Readonly<Record<string, number>> {
+    return Object.fromEntries(serviceNames.map((name) => [name, readRecord(recordFile(this.places, name))?.pid ?? 0]));
+  }
+
+  async down(): Promise<void> {
+    await Promise.all(this.others.map((other) => other.down()));
+    const { runner, services, places } = this.plan;
+    await runner.down(services, { volumes: true });
+    rmSync(places.data, { recursive: true, force: true });
+  }
+
+  kill(): void {
+    for (const other of this.others) other.kill();
+    this.plan.runner.kill(this.plan.services);
+  }
+
+  private async up(): Promise<void> {
+    const { runner, services, places } = this.plan;
+    writeRecord(ownerFile(places), recordOf(process.pid));
+    await runner.up(services, this.signal);
+  }
 }
 
 interface Plan {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { say } from '../infra/progress';
 import { runCommand } from '../infra/run-command';
 import type { StopRequests } from '../infra/stop-requests';
-import { bringUpBacking, type Backing } from './backing';
+import { Backing } from './backing';
 import { Book, type KeptBook } from './book';
 import { Children } from './children';
 import type { Figure } from './figure';
@@ -22,7 +22,7 @@ runCommand(async (stop, args) => {
     figures.map(({ name }) => name),
   );
   say('Bringing up the backing services ...');
-  const backing = await bringUpBacking(stop.signal);
+  const backing = await Backing.bringUp(stop.signal);
   const children = new Children(backing.places.logs, stop.signal);
   stop.onForce(() => {
     children.killAll();
