@@ -6,6 +6,7 @@ import { handOver } from './figures/hand-over';
 import { kafkaIntake } from './figures/kafka-intake';
 import { list } from './figures/list';
 import { orchestration } from './figures/orchestration';
+import { rest } from './figures/rest';
 import { semaphore } from './figures/semaphore';
 import { slotUse } from './figures/slot-use';
 import { start } from './figures/start';
@@ -23,5 +24,6 @@ export const figures: readonly Figure[] = [
   semaphore,
   statements,
   start,
+  rest,
   growth,
 ];
