@@ -55,7 +55,9 @@ class RunningBench {
   }
 
   private worksIn(pid: string): boolean {
-    return seen(() => readlinkSync(`/proc/${pid}/cwd`)).startsWith(`${this.data}/`);
+    const directory = seen(() => readlinkSync(`/proc/${pid}/cwd`));
+    // Of the first backing services, or of what is brought up beside them.
+    return directory.startsWith(`${this.data}/`) || directory.startsWith(`${this.data}-`);
   }
 
   private get data(): string {
@@ -113,6 +115,17 @@ test('a figure is measured beside its limit, with two processes of a role, and n
 test('Ctrl-C in the middle of a round ends it all without a complaint', async () => {
   bench = new RunningBench('--quick', '--only', 'accept');
   await waitUntil('a peer', () => bench.hasStarted('bullmq'), endsWithinSeconds);
+
+  bench.interrupt();
+
+  expect([await bench.exitCode(), bench.stderr]).toEqual([130, '']);
+  expect(bench.commands()).toEqual([]);
+});
+
+test('Ctrl-C ends the backing services too that a figure has brought up beside the first', async () => {
+  bench = new RunningBench('--quick', '--only', 'growth');
+  const temporals = (): number => bench.commands().filter((command) => command.includes('temporal server')).length;
+  await waitUntil('a second Temporal', () => temporals() === 2, endsWithinSeconds);
 
   bench.interrupt();
 
