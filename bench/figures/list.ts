@@ -45,7 +45,7 @@ export const list: Figure = {
     stage.say(`list: writing ${sizes.calls.toLocaleString('en')} calls`);
     await fill(opened.databaseUrl, sizes.calls);
     await opened.start('api');
-    farthest = await Promise.all(filters.map((filter) => cursorBefore(opened.url, filter, sizes.farthestPage)));
+    farthest = await Promise.all(filters.map((filter) => cursorBefore(opened, filter, sizes.farthestPage)));
     bare = await startBare(stage, opened.databaseUrl);
     return async () => {
       await bare?.child.stop();
@@ -134,12 +134,12 @@ async function fill(url: string, calls: number): Promise<void> {
 }
 
 /** Reads the list up to the page. @returns its cursor */
-async function cursorBefore(url: string, filter: string, page: number): Promise<string> {
+async function cursorBefore(opened: Service, filter: string, page: number): Promise<string> {
   let cursor = '';
   for (let passed = 0; passed < (page - 1) * pageSize; passed += walkedAtOnce) {
     const limit = Math.min(walkedAtOnce, (page - 1) * pageSize - passed);
-    const response = await fetch(`${url}/calls?${filter}&limit=${limit}${cursor === '' ? '' : `&cursor=${cursor}`}`);
-    const { nextCursor } = (await response.json()) as { nextCursor: string | null };
+    const asked = `${filter}&limit=${limit}${cursor === '' ? '' : `&cursor=${cursor}`}`;
+    const { nextCursor } = await opened.ask<{ nextCursor: string | null }>(`/calls?${asked}`);
     if (nextCursor === null) throw new Error(`GET /calls?${filter} has no page ${page}`);
     cursor = nextCursor;
   }
